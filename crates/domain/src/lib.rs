@@ -21,3 +21,9 @@
 pub mod values;
 
 pub mod check;
+pub mod audit;
+pub mod conversation;
+pub mod device;
+pub mod dna;
+pub mod identity;
+pub mod persona;
