@@ -96,7 +96,9 @@ pub fn partition_key(at: DateTime<Utc>) -> i32 {
 pub fn check_event_type(event_type: &str) -> Result<(), Invalid> {
     let mut check = Check::new();
     let well_formed = (1..=50).contains(&event_type.len())
-        && event_type.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        && event_type
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b == b'_');
     if !well_formed {
         check.fail(
             UserErrorCode::Invalid,

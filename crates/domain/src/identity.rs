@@ -305,7 +305,9 @@ impl Serialize for Scope {
 
 impl<'de> Deserialize<'de> for Scope {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(from)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -350,6 +352,9 @@ impl AccessToken {
 impl User {
     /// What to call the person: their own choice, else what the platform shows, else the name.
     pub fn display_name<'a>(&'a self, platform: Option<&'a str>) -> &'a str {
-        self.custom_name.as_deref().or(platform).unwrap_or(&self.name)
+        self.custom_name
+            .as_deref()
+            .or(platform)
+            .unwrap_or(&self.name)
     }
 }

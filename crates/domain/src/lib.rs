@@ -20,8 +20,8 @@
 #[macro_use]
 pub mod values;
 
-pub mod check;
 pub mod audit;
+pub mod check;
 pub mod conversation;
 pub mod device;
 pub mod dna;

@@ -12,8 +12,8 @@
 use std::{str::FromStr, time::Duration};
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
     sea_query::ArrayType,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
@@ -80,7 +80,11 @@ impl Db {
                 Some(url) => Some(postgres(options, url).await?),
                 None => None,
             };
-            Ok(Self { writer: pool.clone(), reader: pool, replica })
+            Ok(Self {
+                writer: pool.clone(),
+                reader: pool,
+                replica,
+            })
         } else {
             Err(Error::Url)
         }
@@ -113,7 +117,10 @@ impl Db {
             DbBackend::Sqlite => Some(SqliteTransactionMode::Immediate),
             _ => None,
         };
-        let options = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: mode,
+            ..Default::default()
+        };
         Ok(self.writer.begin_with_options(options).await?)
     }
 
@@ -219,7 +226,11 @@ pub fn id_list(backend: DbBackend, ids: impl IntoIterator<Item = impl Into<Uuid>
         }
         _ => Value::Array(
             ArrayType::Uuid,
-            Some(Box::new(ids.into_iter().map(|id| Value::Uuid(Some(id.into()))).collect())),
+            Some(Box::new(
+                ids.into_iter()
+                    .map(|id| Value::Uuid(Some(id.into())))
+                    .collect(),
+            )),
         ),
     }
 }

@@ -36,38 +36,38 @@ macro_rules! mirror {
     };
 }
 
-/// The four queries nearly every table has: `insert`, `replace`, `by_id`, `by_ids`.
-///
-/// `by_ids` has constant text whatever the number of ids, so it is prepared once.
+/// The queries that nearly every table has, as functions of its `Entity`: `insert`,
+/// `replace`, `delete`, `by_id` and `by_ids`. They ask no scope: use cases reach for them
+/// only with an id that a scoped query gave them.
 macro_rules! table {
-    ($entity:ident => $domain:ty, $id:ty) => {
-        /// Adds a row.
-        pub async fn insert(db: &impl ConnectionTrait, it: $domain) -> crate::Result<()> {
-            <$entity::Entity as sea_orm::EntityTrait>::insert($entity::ActiveModel::from(it))
-                .exec_without_returning(db)
-                .await?;
-            Ok(())
-        }
+    ($entity:ident => $domain:ty) => {
+        impl $entity::Entity {
+            /// Adds a row.
+            pub async fn add(db: &impl ConnectionTrait, it: $domain) -> crate::Result<()> {
+                <Self as EntityTrait>::insert($entity::ActiveModel::from(it))
+                    .exec_without_returning(db)
+                    .await?;
+                Ok(())
+            }
 
-        /// Overwrites a row by its id.
-        pub async fn replace(db: &impl ConnectionTrait, it: $domain) -> crate::Result<()> {
-            <$entity::Entity as sea_orm::EntityTrait>::update_without_returning(
-                $entity::ActiveModel::from(it).reset_all(),
-            )
-            .exec(db)
-            .await?;
-            Ok(())
-        }
-
-        /// One row.
-        pub async fn by_id(db: &impl ConnectionTrait, id: $id) -> crate::Result<Option<$domain>> {
-            let row = <$entity::Entity as sea_orm::EntityTrait>::find_by_id(id).one(db).await?;
-            Ok(row.map(<$domain>::from))
+            /// Overwrites the row with the same id.
+            pub async fn replace(db: &impl ConnectionTrait, it: $domain) -> crate::Result<()> {
+                let row = $entity::ActiveModel::from(it).reset_all();
+                <Self as EntityTrait>::update(row)
+                    .validate()?
+                    .exec_without_returning(db)
+                    .await?;
+                Ok(())
+            }
         }
     };
 }
 
+pub mod audit;
+pub mod device;
+pub mod dna;
 pub mod engine;
+pub mod identity;
 pub mod page;
 pub mod scope;
 

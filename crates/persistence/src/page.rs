@@ -62,7 +62,10 @@ pub struct Page {
 impl Page {
     /// The first `size`.
     pub fn first(size: u64) -> Self {
-        Self { size, ..Self::default() }
+        Self {
+            size,
+            ..Self::default()
+        }
     }
 }
 
@@ -85,9 +88,17 @@ impl<T> Slice<T> {
         rows.truncate(size);
         if page.last {
             rows.reverse();
-            Self { rows, has_previous: more, has_next: page.before.is_some() }
+            Self {
+                rows,
+                has_previous: more,
+                has_next: page.before.is_some(),
+            }
         } else {
-            Self { rows, has_next: more, has_previous: page.after.is_some() }
+            Self {
+                rows,
+                has_next: more,
+                has_previous: page.after.is_some(),
+            }
         }
     }
 
@@ -113,19 +124,34 @@ where
     E: EntityTrait,
     E::Model: ModelTrait<Entity = E> + Send + Sync,
 {
-    let place = || Expr::tuple([Expr::col((E::default(), key)), Expr::col((E::default(), id))]);
-    let at = |cursor: &Cursor| {
-        Expr::tuple([Expr::val(cursor.key.clone()), Expr::val(cursor.id)])
+    let place = || {
+        Expr::tuple([
+            Expr::col((E::default(), key)),
+            Expr::col((E::default(), id)),
+        ])
     };
+    let at = |cursor: &Cursor| Expr::tuple([Expr::val(cursor.key.clone()), Expr::val(cursor.id)]);
     if let Some(after) = &page.after {
-        let it = if descending { place().lt(at(after)) } else { place().gt(at(after)) };
+        let it = if descending {
+            place().lt(at(after))
+        } else {
+            place().gt(at(after))
+        };
         select = select.filter(it);
     }
     if let Some(before) = &page.before {
-        let it = if descending { place().gt(at(before)) } else { place().lt(at(before)) };
+        let it = if descending {
+            place().gt(at(before))
+        } else {
+            place().lt(at(before))
+        };
         select = select.filter(it);
     }
-    let order = if descending == page.last { Order::Asc } else { Order::Desc };
+    let order = if descending == page.last {
+        Order::Asc
+    } else {
+        Order::Desc
+    };
     let rows = select
         .order_by(Expr::col((E::default(), key)), order.clone())
         .order_by(Expr::col((E::default(), id)), order)

@@ -12,9 +12,13 @@ use data_encoding::{Encoding, Specification};
 /// double click would trip over.
 static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     let mut specification = Specification::new();
-    specification.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+    specification
+        .symbols
+        .push_str("abcdefghijklmnopqrstuvwxyz234567");
     // The alphabet above is a constant of 32 distinct symbols: always an encoding.
-    specification.encoding().unwrap_or(data_encoding::BASE32_NOPAD)
+    specification
+        .encoding()
+        .unwrap_or(data_encoding::BASE32_NOPAD)
 });
 
 /// The eight characters a token is found by.
@@ -95,7 +99,10 @@ mod tests {
         let shown = token.reveal();
         assert_eq!(shown.len(), 6 + 8 + 1 + 52);
         assert_eq!(shown.parse(), Ok(token.clone()));
-        assert!(!format!("{token:?}").contains(&shown[15..]), "the secret is in the debug output");
+        assert!(
+            !format!("{token:?}").contains(&shown[15..]),
+            "the secret is in the debug output"
+        );
     }
 
     #[test]
@@ -112,7 +119,11 @@ mod tests {
             "anima_abcdefgh_é",
             "Bearer anima_abcdefgh_x",
         ] {
-            assert_eq!(text.parse::<TokenText>(), Err(NotAToken), "{text:?} was taken");
+            assert_eq!(
+                text.parse::<TokenText>(),
+                Err(NotAToken),
+                "{text:?} was taken"
+            );
         }
     }
 

@@ -1,0 +1,5 @@
+//! Persons, their accounts, tokens and consents.
+
+mod session;
+
+pub use session::{Sessions, authenticate};
