@@ -27,7 +27,7 @@ pub mod users {
         pub custom_name: Option<String>,
         pub password_hash: Option<String>,
         pub role: Role,
-        pub locale: Option<String>,
+        pub locale: String,
         pub time_zone: String,
         pub is_active: bool,
         pub first_seen_at: Option<DateTimeUtc>,
