@@ -28,7 +28,10 @@ use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
 
 mod audit;
 pub mod connection;
+pub mod device;
+pub mod dna;
 pub mod error;
+pub mod identity;
 pub mod loader;
 pub mod node;
 pub mod payload;
@@ -38,7 +41,12 @@ pub use error::{Failure, Result, code};
 
 /// Reads.
 #[derive(Debug, MergedObject, Default)]
-pub struct Query(node::NodeQuery);
+pub struct Query(
+    node::NodeQuery,
+    identity::IdentityQuery,
+    device::DeviceQuery,
+    dna::DnaQuery,
+);
 
 /// Writes: one per logical action; expected refusals are `userErrors` of the payload.
 #[derive(Debug, MergedObject, Default)]

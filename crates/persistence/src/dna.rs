@@ -9,6 +9,8 @@ use domain::{
 };
 use sea_orm::entity::prelude::*;
 
+use crate::{Result, engine, scope::EntityScope};
+
 /// Table `entities`.
 pub mod entities {
     use super::*;
@@ -74,3 +76,18 @@ mirror!(entity_origins => EntityOrigin {
     id, entity_id, origin_story, narrative_context, themes, created_at, updated_at
 });
 table!(entity_origins => EntityOrigin);
+
+/// Those of the ids that are in scope; one statement with constant text.
+pub async fn entities_by_ids(
+    db: &impl ConnectionTrait,
+    scope: &EntityScope,
+    ids: &[EntityId],
+) -> Result<Vec<EntityRow>> {
+    let id = (entities::Entity, entities::Column::Id);
+    let rows = scope
+        .entities(db)
+        .filter(engine::one_of(db, id, ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(EntityRow::from).collect())
+}

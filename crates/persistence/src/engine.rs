@@ -12,9 +12,9 @@
 use std::{str::FromStr, time::Duration};
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
-    sea_query::ArrayType,
+    sea_query::{ArrayType, Expr, IntoColumnRef},
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use uuid::Uuid;
@@ -246,4 +246,19 @@ pub fn backend_of(url: &str) -> Result<DbBackend> {
         }
         _ => Err(Error::Url),
     }
+}
+
+/// "column is one of these ids", with constant text for any number of them.
+pub fn one_of(
+    db: &impl ConnectionTrait,
+    column: impl IntoColumnRef,
+    ids: impl IntoIterator<Item = impl Into<Uuid>>,
+) -> Expr {
+    let backend = db.get_database_backend();
+    let list = Expr::val(id_list(backend, ids));
+    let text = match backend {
+        DbBackend::Sqlite => "$1 IN (SELECT unhex(value) FROM json_each($2))",
+        _ => "$1 = ANY($2)",
+    };
+    Expr::cust_with_exprs(text, [Expr::col(column), list])
 }
