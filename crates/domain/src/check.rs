@@ -38,8 +38,16 @@ pub struct FieldError {
 impl FieldError {
     /// A fault of one field; a dotted `path` leads into nested input.
     pub fn new(code: UserErrorCode, path: &str, message: impl Into<String>) -> Self {
-        let field = path.split('.').filter(|it| !it.is_empty()).map(str::to_owned).collect();
-        Self { code, field, message: message.into() }
+        let field = path
+            .split('.')
+            .filter(|it| !it.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Self {
+            code,
+            field,
+            message: message.into(),
+        }
     }
 }
 
@@ -82,7 +90,10 @@ impl Check {
             self.fail(
                 UserErrorCode::Required,
                 path,
-                format!("{name} must not be blank: give {} characters", span(&length)),
+                format!(
+                    "{name} must not be blank: give {} characters",
+                    span(&length)
+                ),
             );
         } else if count < *length.start() {
             self.fail(
@@ -125,7 +136,11 @@ impl Check {
             self.fail(
                 UserErrorCode::OutOfRange,
                 path,
-                format!("{name} is {x}: expected {} to {}", range.start(), range.end()),
+                format!(
+                    "{name} is {x}: expected {} to {}",
+                    range.start(),
+                    range.end()
+                ),
             );
         }
         x
@@ -138,7 +153,11 @@ impl Check {
             self.fail(
                 UserErrorCode::OutOfRange,
                 path,
-                format!("{name} is {x}: expected {} to {}", range.start(), range.end()),
+                format!(
+                    "{name} is {x}: expected {} to {}",
+                    range.start(),
+                    range.end()
+                ),
             );
         }
         x
@@ -180,7 +199,11 @@ impl Check {
 
     /// The end: `Ok` when no fault was found.
     pub fn done(self) -> Result<(), Invalid> {
-        if self.0.is_empty() { Ok(()) } else { Err(Invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Invalid(self.0))
+        }
     }
 }
 
@@ -199,7 +222,9 @@ fn storable(value: &serde_json::Value, depth: usize) -> bool {
         Value::Array(items) => depth > 0 && items.iter().all(|it| storable(it, depth - 1)),
         Value::Object(members) => {
             depth > 0
-                && members.iter().all(|(key, it)| !key.contains('\0') && storable(it, depth - 1))
+                && members
+                    .iter()
+                    .all(|(key, it)| !key.contains('\0') && storable(it, depth - 1))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
@@ -218,9 +243,13 @@ mod tests {
         check.text("story", "a\0b", 1..=10);
         check.number("dna.resilience", f64::NAN, 0.0..=1.0);
         check.integer("first", 0, 1..=100);
-        let Err(Invalid(errors)) = check.done() else { panic!("nothing was found") };
-        let told: Vec<_> =
-            errors.iter().map(|e| format!("{}: {}", e.field.join("."), e.message)).collect();
+        let Err(Invalid(errors)) = check.done() else {
+            panic!("nothing was found")
+        };
+        let told: Vec<_> = errors
+            .iter()
+            .map(|e| format!("{}: {}", e.field.join("."), e.message))
+            .collect();
         insta::assert_snapshot!(told.join("\n"), @r"
         name: name must not be blank: give 1 to 100 characters
         story: story has 5 characters: expected 20 to 20000

@@ -21,3 +21,4 @@
 pub mod values;
 
 pub mod check;
+pub mod dna;

@@ -166,7 +166,10 @@ pub(crate) fn write_typeid(f: &mut fmt::Formatter<'_>, prefix: &str, id: Uuid) -
 pub(crate) fn read_typeid(expected: &'static str, text: &str) -> Result<Uuid, IdError> {
     match text.parse::<TypeSafeId<DynamicType>>() {
         Ok(id) if id.type_prefix() == expected => Ok(id.uuid()),
-        Ok(id) => Err(IdError::Prefix { expected, got: id.type_prefix().to_owned() }),
+        Ok(id) => Err(IdError::Prefix {
+            expected,
+            got: id.type_prefix().to_owned(),
+        }),
         Err(_) => Err(IdError::Malformed {
             expected,
             shown: text.chars().filter(|c| !c.is_control()).take(64).collect(),
@@ -322,7 +325,9 @@ mod json_column {
     impl<T: Serialize> From<Json<T>> for Value {
         fn from(it: Json<T>) -> Self {
             // A `Json` holds only types of ours, whose maps have string keys: always JSON.
-            Self::Json(Some(Box::new(serde_json::to_value(it.0).unwrap_or_default())))
+            Self::Json(Some(Box::new(
+                serde_json::to_value(it.0).unwrap_or_default(),
+            )))
         }
     }
 
@@ -338,9 +343,9 @@ mod json_column {
     impl<T: DeserializeOwned> ValueType for Json<T> {
         fn try_from(v: Value) -> Result<Self, ValueTypeErr> {
             match v {
-                Value::Json(Some(json)) => {
-                    serde_json::from_value(*json).map(Self).map_err(|_| ValueTypeErr)
-                }
+                Value::Json(Some(json)) => serde_json::from_value(*json)
+                    .map(Self)
+                    .map_err(|_| ValueTypeErr),
                 _ => Err(ValueTypeErr),
             }
         }
@@ -383,12 +388,21 @@ mod tests {
 
     #[test]
     fn a_wrong_id_says_what_would_be_right() {
-        let prefix = "user_01h455vb4pex5vsknk084sn02q".parse::<DeviceId>().unwrap_err();
+        let prefix = "user_01h455vb4pex5vsknk084sn02q"
+            .parse::<DeviceId>()
+            .unwrap_err();
         insta::assert_snapshot!(
             prefix,
             @r#"expected an id that starts with "device_", got one that starts with "user_""#
         );
-        for text in ["", "device_", "7", "device_01H455VB4PEX5VSKNK084SN02Q", "../etc\0", "déjà_x"] {
+        for text in [
+            "",
+            "device_",
+            "7",
+            "device_01H455VB4PEX5VSKNK084SN02Q",
+            "../etc\0",
+            "déjà_x",
+        ] {
             assert!(
                 matches!(text.parse::<DeviceId>(), Err(IdError::Malformed { .. })),
                 "{text:?} was taken"
