@@ -4,7 +4,8 @@
 
 use domain::{device::DeviceId, dna::EntityId, identity::UserId};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Select, sea_query::ExprTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Select,
+    sea_query::{ExprTrait, SelectStatement},
 };
 
 use crate::{device::devices, dna::entities, engine, identity::users};
@@ -91,6 +92,17 @@ impl EntityScope {
                 reach.add(engine::one_of(db, id, ids.iter().copied()))
             }
         }
+    }
+
+    /// The ids of the entities in scope, for a subquery.
+    pub fn ids(&self, db: &impl ConnectionTrait) -> SelectStatement {
+        let mut select = self.entities(db).select_only().column(entities::Column::Id);
+        QuerySelect::query(&mut select).to_owned()
+    }
+
+    /// Whether there is nothing to check.
+    pub fn is_everything(&self) -> bool {
+        self.reach == EntityReach::All && self.fence.is_none()
     }
 
     /// The entities in scope.

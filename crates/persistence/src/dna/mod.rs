@@ -1,4 +1,4 @@
-//! Tables of dna: entities, origins, predispositions.
+//! Tables of dna: entities and their origins; predispositions, lineage and search below.
 
 use domain::{
     device::DeviceId,
@@ -7,9 +7,17 @@ use domain::{
     persona::PersonaDefinitionId,
     values::Json,
 };
-use sea_orm::entity::prelude::*;
+use sea_orm::{QuerySelect, entity::prelude::*};
 
 use crate::{Result, engine, scope::EntityScope};
+
+mod genome;
+mod lineage;
+mod search;
+
+pub use genome::*;
+pub use lineage::*;
+pub use search::*;
 
 /// Table `entities`.
 pub mod entities {
@@ -90,4 +98,75 @@ pub async fn entities_by_ids(
         .all(db)
         .await?;
     Ok(rows.into_iter().map(EntityRow::from).collect())
+}
+
+/// One entity in scope.
+pub async fn entity_in_scope(
+    db: &impl ConnectionTrait,
+    scope: &EntityScope,
+    id: EntityId,
+) -> Result<Option<EntityRow>> {
+    let row = scope
+        .entities(db)
+        .filter(entities::Column::Id.eq(id))
+        .one(db)
+        .await?;
+    Ok(row.map(EntityRow::from))
+}
+
+/// One entity in scope, locked until the transaction ends, so that of two writers the second
+/// sees what the first wrote. (On SQLite a transaction that writes is alone anyway.)
+pub async fn entity_locked(
+    db: &impl ConnectionTrait,
+    scope: &EntityScope,
+    id: EntityId,
+) -> Result<Option<EntityRow>> {
+    let select = scope.entities(db).filter(entities::Column::Id.eq(id));
+    Ok(select.lock_exclusive().one(db).await?.map(EntityRow::from))
+}
+
+/// The origin of an entity that the caller has in scope.
+pub async fn origin_of(
+    db: &impl ConnectionTrait,
+    entity: EntityId,
+) -> Result<Option<EntityOrigin>> {
+    let row = entity_origins::Entity::find()
+        .filter(entity_origins::Column::EntityId.eq(entity))
+        .one(db)
+        .await?;
+    Ok(row.map(EntityOrigin::from))
+}
+
+/// The origins of those entities that are in scope; one statement with constant text.
+pub async fn origins_of(
+    db: &impl ConnectionTrait,
+    scope: &EntityScope,
+    entities: &[EntityId],
+) -> Result<Vec<EntityOrigin>> {
+    let entity = (entity_origins::Entity, entity_origins::Column::EntityId);
+    let rows = entity_origins::Entity::find()
+        .filter(engine::one_of(db, entity, entities.iter().copied()))
+        .filter(entity_origins::Column::EntityId.in_subquery(scope.ids(db)))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(EntityOrigin::from).collect())
+}
+
+/// Removes an origin.
+pub async fn origin_remove(db: &impl ConnectionTrait, entity: EntityId) -> Result<()> {
+    entity_origins::Entity::delete_many()
+        .filter(entity_origins::Column::EntityId.eq(entity))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+/// Removes an entity that the caller has in scope, with all that is its own. Its children
+/// stay, without this parent.
+pub async fn entity_remove(db: &impl ConnectionTrait, id: EntityId) -> Result<()> {
+    entities::Entity::delete_many()
+        .filter(entities::Column::Id.eq(id))
+        .exec(db)
+        .await?;
+    Ok(())
 }
