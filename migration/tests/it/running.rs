@@ -115,6 +115,15 @@ async fn fresh_empties_the_database_of_anything() {
 }
 
 #[tokio::test]
+async fn a_database_in_memory_is_migrated_too() {
+    for url in ["sqlite::memory:", "sqlite:file:anima?mode=memory&cache=shared"] {
+        let connection = connect(url).await;
+        assert_eq!(migrate(&connection).await.unwrap().len(), 12, "{url}");
+        assert!(state(&connection).await.unwrap().is_current(), "{url}");
+    }
+}
+
+#[tokio::test]
 async fn reading_the_state_changes_nothing() {
     on_each_engine(async |database| {
         let state = state(&database.connection).await.unwrap();
