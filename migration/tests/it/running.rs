@@ -116,7 +116,10 @@ async fn fresh_empties_the_database_of_anything() {
 
 #[tokio::test]
 async fn a_database_in_memory_is_migrated_too() {
-    for url in ["sqlite::memory:", "sqlite:file:anima?mode=memory&cache=shared"] {
+    for url in [
+        "sqlite::memory:",
+        "sqlite:file:anima?mode=memory&cache=shared",
+    ] {
         let connection = connect(url).await;
         assert_eq!(migrate(&connection).await.unwrap().len(), 12, "{url}");
         assert!(state(&connection).await.unwrap().is_current(), "{url}");

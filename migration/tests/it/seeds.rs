@@ -192,6 +192,11 @@ that scope, erasure and distribution by person are one predicate.
 | json | `jsonb` | `TEXT`, checked |
 | vector | `vector(1536)`, shorter ones padded with zeros | `BLOB` of little-endian 32-bit floats |
 
+\"Full text\" is, on PostgreSQL, a generated column `search_vector` (English) with a GIN index; on
+SQLite, an FTS5 table `<table>_search` (Porter) whose `rowid` is the row's `search_row`, kept in step
+by triggers. Its column `user_key` is the person's id in lower-case hexadecimal, so that a search
+in one person's rows stays inside the index: `user_key : \"…\" AND content : …`.
+
 The last column names where a column comes from in the five seed schemas: *S*oven, *L*oyal
 Companion, *O*rchestration, *W*ellbeing, *P*ersonaKit.
 ";
