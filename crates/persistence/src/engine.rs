@@ -15,7 +15,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
     sea_query::{ArrayType, Expr, IntoColumnRef},
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use uuid::Uuid;
 
@@ -173,7 +173,10 @@ async fn sqlite(options: &Options, connections: u32) -> Result<DatabaseConnectio
 }
 
 async fn postgres(options: &Options, url: &str) -> Result<DatabaseConnection> {
-    let mut pool = pool(options, url, options.connections);
+    backend_of(url)?;
+    // SeaORM knows only the shorter of the two names of the scheme.
+    let url = url.replacen("postgresql:", "postgres:", 1);
+    let mut pool = pool(options, &url, options.connections);
     pool.statement_timeout(options.statement_timeout)
         .set_application_name("anima")
         .map_sqlx_postgres_opts(|it| it.statement_cache_capacity(STATEMENT_CACHE));
@@ -238,7 +241,7 @@ pub fn id_list(backend: DbBackend, ids: impl IntoIterator<Item = impl Into<Uuid>
 /// Whether a text is a database URL of an engine we know, before connecting.
 pub fn backend_of(url: &str) -> Result<DbBackend> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some("sqlite") => Ok(DbBackend::Sqlite),
+        Some("sqlite") if SqliteConnectOptions::from_str(url).is_ok() => Ok(DbBackend::Sqlite),
         Some("postgres" | "postgresql")
             if sea_orm::sqlx::postgres::PgConnectOptions::from_str(url).is_ok() =>
         {

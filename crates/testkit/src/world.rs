@@ -76,6 +76,7 @@ impl World {
             random: Random::seeded([7; 32]),
             bus: Bus::new(),
             sessions: app::identity::Sessions::new(),
+            llm: None,
             settings: Settings::default(),
         });
         Self {

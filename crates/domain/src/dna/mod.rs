@@ -31,6 +31,7 @@ pub use entity::*;
 pub use evidence::{Evidence, EvidenceSource, OriginTheme};
 pub use extract::{Extraction, STORY_LENGTH, extract};
 pub use inherit::{Inherited, Parent, inherit};
+pub use llm::{DnaWarning, DnaWarningCode};
 
 use crate::check::{Check, Invalid, UserErrorCode};
 
