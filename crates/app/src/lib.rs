@@ -31,6 +31,7 @@
 pub mod audit;
 pub mod context;
 pub mod error;
+pub mod idempotency;
 pub mod identity;
 pub mod viewer;
 
