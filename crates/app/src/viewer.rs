@@ -254,6 +254,19 @@ impl Viewer {
         }
     }
 
+    /// Whose private things are changed: the person named, else oneself or the one acted for;
+    /// as [`require_person`](Self::require_person).
+    pub fn whose(&self, named: Option<UserId>) -> Result<UserId> {
+        self.require(Access::Write)?;
+        match named.or(self.person()) {
+            Some(user) => self.require_person(user, "userId").map(|()| user),
+            None => Err(Error::invalid(
+                "userId",
+                "say whose: userId is required here",
+            )),
+        }
+    }
+
     /// To see to a person's account (password, tokens, export, erasure): the person, or an
     /// administrator; no service in their place.
     pub fn require_account(&self, id: UserId, field: &str) -> Result<()> {

@@ -13,6 +13,11 @@ use sea_orm::{QuerySelect, entity::prelude::*};
 
 use crate::{Result, engine, scope::PersonScope};
 
+pub mod community;
+pub mod person;
+pub mod platform;
+pub mod private;
+
 /// Table `users`.
 pub mod users {
     use super::*;
