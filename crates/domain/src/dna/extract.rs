@@ -271,7 +271,9 @@ impl Hit<'_> {
             }
         }
         // "mended nothing", "trusted nobody".
-        let after = words.get(self.to + 1).filter(|it| it.clause == words[self.to].clause);
+        let after = words
+            .get(self.to + 1)
+            .filter(|it| it.clause == words[self.to].clause);
         if after.is_some_and(|it| matches!(it.text.as_str(), "nothing" | "nobody" | "none")) {
             negated = !negated;
         }

@@ -343,7 +343,9 @@ impl Reader<'_> {
         let people = &self.lexicon.people;
         (0..words.len()).any(|i| {
             people.upbringing.contains(&words[i].text)
-                || people.life_course.contains(&self.lexicon.stem(&words[i].text))
+                || people
+                    .life_course
+                    .contains(&self.lexicon.stem(&words[i].text))
         })
     }
 
