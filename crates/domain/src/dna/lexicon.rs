@@ -325,6 +325,13 @@ impl Lexicon {
             None => (None, text),
         };
         let mut elements = Vec::new();
+        let (pattern, gap) = match pattern.rsplit_once(" ~") {
+            Some((rest, n)) => {
+                let n = n.parse().map_err(|_| format!("cue \"{text}\": no gap \"{n}\""))?;
+                (rest, Some(n))
+            }
+            None => (pattern, None),
+        };
         for place in pattern.split_whitespace() {
             let mut element = Vec::new();
             for word in place.split('|') {
@@ -335,6 +342,9 @@ impl Lexicon {
                     element.extend(members.iter().map(|it| self.intern(it)));
                 } else if word.is_empty() {
                     return Err(format!("cue \"{text}\": an empty alternative"));
+                } else if self.is_derived(word) {
+                    element.push(self.intern(&format!("={word}")));
+                    element.push(self.intern(&format!("={word}s")));
                 } else {
                     element.push(self.intern(word));
                 }
@@ -349,9 +359,21 @@ impl Lexicon {
             theme,
             elements,
             holder,
-            gap: if classed { 4 } else { 2 },
+            gap: gap.unwrap_or(if classed { 4 } else { 2 }),
             crosses_clauses: classed,
         })
+    }
+
+    /// Whether the stem of a word loses what the word means: "playful" is not "played",
+    /// "allowance" not "allowed". Such words match by their form, or its plural.
+    fn is_derived(&self, word: &str) -> bool {
+        const SUFFIXES: &[&str] = &[
+            "ful", "ness", "ance", "ence", "ity", "ment", "able", "ible", "ous", "ive", "ally",
+            "ist", "ism", "ship", "ion", "or", "er", "al", "ate",
+        ];
+        SUFFIXES.iter().any(|it| word.ends_with(it))
+            && word.len() >= self.stem(word).len() + 2
+            && !self.irregular.contains_key(word)
     }
 
     /// A number for a word of a cue: of its stem, or of the very form when it begins with `=`.

@@ -37,7 +37,7 @@ impl Narrative<'_> {
             (_, 0) => format!("{name} was shaped by {}.", joined(&shaped_by)),
             (_, 1) => format!("{name} carries {}.", joined(&shaped_by)),
             (_, 2) => format!("{name} comes from {}.", joined(&shaped_by)),
-            _ => format!("{name} grew out of {}.", joined(&shaped_by)),
+            _ => format!("Much of {name} goes back to {}.", joined(&shaped_by)),
         };
         match shows.as_slice() {
             [] if shaped_by.is_empty() => {
