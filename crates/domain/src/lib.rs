@@ -20,5 +20,10 @@
 #[macro_use]
 pub mod values;
 
+pub mod audit;
 pub mod check;
+pub mod conversation;
+pub mod device;
 pub mod dna;
+pub mod identity;
+pub mod persona;

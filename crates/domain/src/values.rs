@@ -42,6 +42,12 @@ macro_rules! id {
             }
         }
 
+        impl From<::uuid::Uuid> for $name {
+            fn from(id: ::uuid::Uuid) -> Self {
+                Self(id)
+            }
+        }
+
         impl From<$name> for ::uuid::Uuid {
             fn from(id: $name) -> Self {
                 id.0

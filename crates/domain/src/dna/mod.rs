@@ -2,6 +2,7 @@
 //!
 //! | module | rule |
 //! |---|---|
+//! | `entity` | the entity itself and its origin |
 //! | [`extract`](extract()) | story → DNA, with evidence for every point |
 //! | [`lexicon`] | the themes and cues the extraction reads by, as data |
 //! | [`llm`] | prompt, schema and validation for an extraction by a language model |
@@ -14,6 +15,7 @@
 //! seed an inheritance is given.
 
 pub mod compare;
+mod entity;
 pub mod evidence;
 pub mod express;
 mod extract;
@@ -25,9 +27,11 @@ mod reading;
 pub mod voice;
 
 pub use compare::{DnaAdjustment, TraitComparison, adjust, compare, similarity};
+pub use entity::*;
 pub use evidence::{Evidence, EvidenceSource, OriginTheme};
 pub use extract::{Extraction, STORY_LENGTH, extract};
 pub use inherit::{Inherited, Parent, inherit};
+pub use llm::{DnaWarning, DnaWarningCode};
 
 use crate::check::{Check, Invalid, UserErrorCode};
 

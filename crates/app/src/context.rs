@@ -1,0 +1,399 @@
+//! `Cx`: everything a use case may touch, handed in.
+
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, SubsecRound, Utc};
+use domain::{audit::Event, dna::voice::Catalogue};
+use inference::llm::Llm;
+use persistence::Db;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use tokio::sync::broadcast;
+use uuid::{ContextV7, Timestamp, Uuid};
+
+use crate::{Result, Viewer, dna::ExtractorChoice, identity::Sessions};
+
+/// What one request works with: the services of the process, and who asks.
+#[derive(Clone, Debug)]
+pub struct Cx {
+    services: Arc<Services>,
+    /// Who is asking, and what that allows.
+    pub viewer: Viewer,
+    /// Where the request came from.
+    pub request: Request,
+}
+
+/// What is known of a request besides its text.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Ties log lines and audit events of one request together.
+    pub id: Option<String>,
+    /// The client's address, for limits.
+    pub address: Option<std::net::IpAddr>,
+}
+
+/// What lives as long as the process.
+#[derive(Debug)]
+pub struct Services {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// New identifiers.
+    pub ids: Ids,
+    /// Randomness: secrets and seeds.
+    pub random: Random,
+    /// The change feed.
+    pub bus: Bus,
+    /// Verified tokens and failed logins, in memory.
+    pub sessions: Sessions,
+    /// The large language model, where one is configured.
+    pub llm: Option<Arc<dyn Llm>>,
+    /// What the operator chose.
+    pub settings: Settings,
+}
+
+/// What the operator can choose and use cases heed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The version of the consent policy in force.
+    pub policy_version: String,
+    /// Who reads a story when the request does not say.
+    pub extractor: ExtractorChoice,
+    /// The voices to choose from.
+    pub voices: Arc<Catalogue>,
+    /// How long one try of the language model may take.
+    pub llm_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            policy_version: "1".to_owned(),
+            extractor: ExtractorChoice::Lexicon,
+            voices: Arc::new(Catalogue::built_in().clone()),
+            llm_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Services {
+    /// The real ones over `db`: the system's clock and randomness.
+    pub fn system(db: Db, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            db,
+            clock: Clock::system(),
+            ids: Ids::system(),
+            random: Random::system(),
+            bus: Bus::new(),
+            sessions: Sessions::new(),
+            llm: None,
+            settings,
+        })
+    }
+
+    /// A context for `viewer`.
+    pub fn cx(self: &Arc<Self>, viewer: Viewer, request: Request) -> Cx {
+        Cx {
+            services: Arc::clone(self),
+            viewer,
+            request,
+        }
+    }
+
+    /// A context for the system itself, such as first start and sweepers.
+    pub fn system_cx(self: &Arc<Self>) -> Cx {
+        self.cx(Viewer::system(), Request::default())
+    }
+}
+
+impl Cx {
+    /// The services, to make another context.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// The same services and request, for another viewer.
+    pub fn with_viewer(&self, viewer: Viewer) -> Self {
+        Self {
+            viewer,
+            ..self.clone()
+        }
+    }
+
+    /// The time, to the microsecond, which is what both engines keep.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.services.clock.now()
+    }
+
+    /// A new identifier, in order of time.
+    pub fn id<T: From<Uuid>>(&self) -> T {
+        self.services.ids.next(self.now()).into()
+    }
+
+    /// For reading outside a transaction.
+    pub fn reader(&self) -> &DatabaseConnection {
+        self.services.db.reader()
+    }
+
+    /// The pool that writes, for a single statement; anything more takes [`Cx::begin`].
+    pub fn writer(&self) -> &DatabaseConnection {
+        self.services.db.writer()
+    }
+
+    /// A transaction that writes; what is published in it is told after commit only.
+    pub async fn begin(&self) -> Result<Txn> {
+        Ok(Txn {
+            inner: self.services.db.begin().await?,
+            bus: self.services.bus.clone(),
+            changes: Mutex::default(),
+        })
+    }
+}
+
+impl Deref for Cx {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.services
+    }
+}
+
+/// A transaction, and what to tell the world when it has been committed.
+#[derive(Debug)]
+pub struct Txn {
+    inner: DatabaseTransaction,
+    bus: Bus,
+    changes: Mutex<Vec<Change>>,
+}
+
+impl Txn {
+    /// Tells subscribers, once the transaction is committed.
+    pub fn publish(&self, change: Change) {
+        self.changes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(change);
+    }
+
+    /// Commits, then publishes.
+    pub async fn commit(self) -> Result<()> {
+        let Self {
+            inner,
+            bus,
+            changes,
+        } = self;
+        inner.commit().await?;
+        for change in changes.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            bus.publish(change);
+        }
+        Ok(())
+    }
+
+    /// Undoes everything; nothing is published. Dropping does the same, a little later.
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+impl Deref for Txn {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
+/// A change to an optional value: an update tells "leave it" from "clear it".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// Not mentioned.
+    #[default]
+    Keep,
+    /// Set to nothing.
+    Clear,
+    /// Set to a value.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// The value after the change.
+    pub fn apply(self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => before,
+            Self::Clear => None,
+            Self::Set(it) => Some(it),
+        }
+    }
+
+    /// The same change of something made from the value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(it) => Patch::Set(f(it)),
+        }
+    }
+
+    /// The same change of something that may fail to be made from the value.
+    pub fn try_map<U, E>(self, f: impl FnOnce(T) -> Result<U, E>) -> Result<Patch<U>, E> {
+        Ok(match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(it) => Patch::Set(f(it)?),
+        })
+    }
+}
+
+/// Where the time comes from.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
+
+impl Clock {
+    /// The system's.
+    pub fn system() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the real time"
+        )]
+        Self::new(Utc::now)
+    }
+
+    /// Any other.
+    pub fn new(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time, to the microsecond.
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.0)().trunc_subsecs(6)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// Where identifiers come from: `UUIDv7`, in order within a process.
+#[derive(Clone)]
+pub struct Ids(Arc<dyn Fn(DateTime<Utc>) -> Uuid + Send + Sync>);
+
+impl Ids {
+    /// Random ones, counting up within a millisecond (RFC 9562, section 6.2, method 1).
+    pub fn system() -> Self {
+        let context = Mutex::new(ContextV7::new());
+        Self::new(move |now| {
+            let context = context.lock().unwrap_or_else(PoisonError::into_inner);
+            let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+            Uuid::new_v7(Timestamp::from_unix(
+                &*context,
+                seconds,
+                now.timestamp_subsec_nanos(),
+            ))
+        })
+    }
+
+    /// Any other.
+    pub fn new(next: impl Fn(DateTime<Utc>) -> Uuid + Send + Sync + 'static) -> Self {
+        Self(Arc::new(next))
+    }
+
+    fn next(&self, now: DateTime<Utc>) -> Uuid {
+        (self.0)(now)
+    }
+}
+
+impl fmt::Debug for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ids")
+    }
+}
+
+/// Where randomness comes from.
+#[derive(Clone)]
+pub struct Random(Arc<Mutex<StdRng>>);
+
+impl Random {
+    /// A cryptographic generator seeded by the operating system.
+    pub fn system() -> Self {
+        let mut seed = [0; 32];
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that draws real randomness"
+        )]
+        rand::rng().fill_bytes(&mut seed);
+        Self::seeded(seed)
+    }
+
+    /// The same sequence for the same seed, for tests and the demo world.
+    pub fn seeded(seed: [u8; 32]) -> Self {
+        Self(Arc::new(Mutex::new(StdRng::from_seed(seed))))
+    }
+
+    /// Random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// A random number, for a seed that is stored.
+    pub fn number(&self) -> u64 {
+        u64::from_le_bytes(self.bytes())
+    }
+}
+
+impl fmt::Debug for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Random")
+    }
+}
+
+/// Something that happened, for subscriptions. Small: subscribers read the rest themselves.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An event was logged.
+    EventLogged(Arc<Event>),
+    /// A token was revoked: sockets that it opened must close.
+    TokenRevoked(domain::identity::AccessTokenId),
+}
+
+/// The change feed within this process: bounded, and a reader that falls behind is told so.
+#[derive(Clone, Debug)]
+pub struct Bus(broadcast::Sender<Change>);
+
+/// How many changes a subscriber may lag behind before it is dropped with an error.
+const BUS_CAPACITY: usize = 1024;
+
+impl Bus {
+    /// A feed nobody listens to yet.
+    pub fn new() -> Self {
+        Self(broadcast::Sender::new(BUS_CAPACITY))
+    }
+
+    /// Everything published from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.0.subscribe()
+    }
+
+    fn publish(&self, change: Change) {
+        // An error means that nobody listens, which is fine.
+        let _ = self.0.send(change);
+    }
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self::new()
+    }
+}

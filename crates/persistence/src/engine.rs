@@ -1,0 +1,267 @@
+//! Where the two engines differ, and nowhere else: connecting, transactions, lists of ids,
+//! the words of SQL that are not the same.
+//!
+//! | | SQLite | PostgreSQL |
+//! |---|---|---|
+//! | UUID | 16-byte BLOB | `uuid` |
+//! | timestamp | RFC 3339 text with `+00:00`, which sorts | `timestamptz` |
+//! | JSON | text | `jsonb` |
+//! | list of ids in a constant statement | `json_each` over hex | `= ANY(uuid[])` |
+//! | write transaction | `BEGIN IMMEDIATE` on the one writer connection | `BEGIN` |
+
+use std::{str::FromStr, time::Duration};
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    sea_query::{ArrayType, Expr, IntoColumnRef},
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use uuid::Uuid;
+
+use crate::{Error, Result};
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `sqlite://anima.db?mode=rwc` or `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// A read replica, for reads that tolerate lag (PostgreSQL).
+    pub replica_url: Option<String>,
+    /// Connections of the reader pool on SQLite, of the whole pool on PostgreSQL.
+    pub connections: u32,
+    /// A statement that runs longer is cancelled (PostgreSQL; SQLite waits this long for a lock).
+    pub statement_timeout: Duration,
+    /// A request that waits longer for a connection fails.
+    pub acquire_timeout: Duration,
+}
+
+impl Options {
+    /// The defaults, for `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            replica_url: None,
+            connections: 10,
+            statement_timeout: Duration::from_secs(10),
+            acquire_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The database: on SQLite one writer and a pool of readers over one file, on PostgreSQL one
+/// pool for both.
+#[derive(Clone, Debug)]
+pub struct Db {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    replica: Option<DatabaseConnection>,
+}
+
+/// How many prepared statements a connection keeps. Every statement of the loaders has
+/// constant text, so this is about the number of distinct statements there are.
+const STATEMENT_CACHE: usize = 500;
+
+impl Db {
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// When the URL is of another engine or malformed, or nothing answers there.
+    pub async fn connect(options: &Options) -> Result<Self> {
+        if options.url.starts_with("sqlite:") {
+            Ok(Self {
+                writer: sqlite(options, 1).await?,
+                reader: sqlite(options, options.connections).await?,
+                replica: None,
+            })
+        } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
+            let pool = postgres(options, &options.url).await?;
+            let replica = match &options.replica_url {
+                Some(url) => Some(postgres(options, url).await?),
+                None => None,
+            };
+            Ok(Self {
+                writer: pool.clone(),
+                reader: pool,
+                replica,
+            })
+        } else {
+            Err(Error::Url)
+        }
+    }
+
+    /// The engine.
+    pub fn backend(&self) -> DbBackend {
+        self.writer.get_database_backend()
+    }
+
+    /// For reading outside a transaction.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For reads that tolerate lag: the replica where there is one.
+    pub fn lagging_reader(&self) -> &DatabaseConnection {
+        self.replica.as_ref().unwrap_or(&self.reader)
+    }
+
+    /// The pool that writes, for migrations and maintenance; use cases take [`Db::begin`].
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// A transaction that writes. On SQLite it holds the write lock from the start, so that
+    /// two writers queue instead of failing halfway.
+    pub async fn begin(&self) -> Result<DatabaseTransaction> {
+        let mode = match self.backend() {
+            DbBackend::Sqlite => Some(SqliteTransactionMode::Immediate),
+            _ => None,
+        };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: mode,
+            ..Default::default()
+        };
+        Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// Calls `watch` with every statement sent, for tests that count them.
+    pub fn watch<F>(&mut self, watch: F)
+    where
+        F: Fn(&sea_orm::metric::Info<'_>) + Send + Sync + Clone + 'static,
+    {
+        self.writer.set_metric_callback(watch.clone());
+        self.reader.set_metric_callback(watch);
+    }
+
+    /// Closes every connection, when the last statement has ended.
+    pub async fn close(self) -> Result<()> {
+        if let Some(replica) = self.replica {
+            replica.close().await?;
+        }
+        self.reader.close_by_ref().await?;
+        self.writer.close().await?;
+        Ok(())
+    }
+}
+
+fn pool(options: &Options, url: &str, connections: u32) -> ConnectOptions {
+    let mut pool = ConnectOptions::new(url);
+    pool.max_connections(connections)
+        .acquire_timeout(options.acquire_timeout)
+        .connect_timeout(options.acquire_timeout)
+        .idle_timeout(Some(Duration::from_secs(600)))
+        .test_before_acquire_if_idle_for(Duration::from_secs(10))
+        .sqlx_logging(false);
+    pool
+}
+
+async fn sqlite(options: &Options, connections: u32) -> Result<DatabaseConnection> {
+    let busy = options.statement_timeout;
+    let mut pool = pool(options, &options.url, connections);
+    pool.map_sqlx_sqlite_opts(move |it| {
+        it.journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(busy)
+            .statement_cache_capacity(STATEMENT_CACHE)
+            .optimize_on_close(true, None)
+            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", "-16000")
+            .pragma("mmap_size", "268435456")
+    });
+    Ok(Database::connect(pool).await?)
+}
+
+async fn postgres(options: &Options, url: &str) -> Result<DatabaseConnection> {
+    backend_of(url)?;
+    // SeaORM knows only the shorter of the two names of the scheme.
+    let url = url.replacen("postgresql:", "postgres:", 1);
+    let mut pool = pool(options, &url, options.connections);
+    pool.statement_timeout(options.statement_timeout)
+        .set_application_name("anima")
+        .map_sqlx_postgres_opts(|it| it.statement_cache_capacity(STATEMENT_CACHE));
+    Ok(Database::connect(pool).await?)
+}
+
+/// A statement whose text never changes. `$1`, `$2` … on both engines.
+///
+/// Write the text once per engine where they differ, with [`any`] for a list of ids.
+pub fn statement(
+    backend: DbBackend,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// The SQL for "is one of the list in parameter `$n`", for [`id_list`]: constant text for any
+/// number of ids, so that it is prepared once.
+pub fn any(backend: DbBackend, n: u8) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("IN (SELECT unhex(value) FROM json_each(${n}))"),
+        _ => format!("= ANY(${n})"),
+    }
+}
+
+/// A table of the ids in parameter `$n`, one column `id`, for joins: `FROM {} AS wanted`.
+pub fn ids_table(backend: DbBackend, n: u8) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("(SELECT unhex(value) AS id FROM json_each(${n}))"),
+        _ => format!("(SELECT unnest(${n}) AS id)"),
+    }
+}
+
+/// The parameter for [`any`] and [`ids_table`].
+pub fn id_list(backend: DbBackend, ids: impl IntoIterator<Item = impl Into<Uuid>>) -> Value {
+    match backend {
+        DbBackend::Sqlite => {
+            let mut json = String::from("[");
+            for (i, id) in ids.into_iter().enumerate() {
+                let separator = if i == 0 { "" } else { "," };
+                let id: Uuid = id.into();
+                json.push_str(separator);
+                json.push('"');
+                json.push_str(id.simple().encode_lower(&mut Uuid::encode_buffer()));
+                json.push('"');
+            }
+            json.push(']');
+            json.into()
+        }
+        _ => Value::Array(
+            ArrayType::Uuid,
+            Some(Box::new(
+                ids.into_iter()
+                    .map(|id| Value::Uuid(Some(id.into())))
+                    .collect(),
+            )),
+        ),
+    }
+}
+
+/// Whether a text is a database URL of an engine we know, before connecting.
+pub fn backend_of(url: &str) -> Result<DbBackend> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("sqlite") if SqliteConnectOptions::from_str(url).is_ok() => Ok(DbBackend::Sqlite),
+        Some("postgres" | "postgresql")
+            if sea_orm::sqlx::postgres::PgConnectOptions::from_str(url).is_ok() =>
+        {
+            Ok(DbBackend::Postgres)
+        }
+        _ => Err(Error::Url),
+    }
+}
+
+/// "column is one of these ids", with constant text for any number of them.
+pub fn one_of(
+    db: &impl ConnectionTrait,
+    column: impl IntoColumnRef,
+    ids: impl IntoIterator<Item = impl Into<Uuid>>,
+) -> Expr {
+    let backend = db.get_database_backend();
+    let list = Expr::val(id_list(backend, ids));
+    let text = match backend {
+        DbBackend::Sqlite => "? IN (SELECT unhex(value) FROM json_each(?))",
+        _ => "$1 = ANY($2)",
+    };
+    Expr::cust_with_exprs(text, [Expr::col(column), list])
+}
