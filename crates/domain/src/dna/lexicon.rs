@@ -150,6 +150,7 @@ pub(super) struct People {
     pub not_kin_before: HashSet<String>,
     pub life_course: HashSet<String>,
     pub upbringing: HashSet<String>,
+    pub things: HashSet<String>,
     pub offspring: HashSet<String>,
     pub perceiving: HashSet<String>,
 }
@@ -327,7 +328,9 @@ impl Lexicon {
         let mut elements = Vec::new();
         let (pattern, gap) = match pattern.rsplit_once(" ~") {
             Some((rest, n)) => {
-                let n = n.parse().map_err(|_| format!("cue \"{text}\": no gap \"{n}\""))?;
+                let n = n
+                    .parse()
+                    .map_err(|_| format!("cue \"{text}\": no gap \"{n}\""))?;
                 (rest, Some(n))
             }
             None => (pattern, None),
@@ -354,7 +357,7 @@ impl Lexicon {
         if elements.is_empty() {
             return Err(format!("cue \"{text}\": no words"));
         }
-        let classed = pattern.contains('@');
+        let classed = pattern.contains("@parent") || pattern.contains("@kin");
         Ok(Cue {
             theme,
             elements,

@@ -31,12 +31,18 @@ fn the_seeds_story_gives_the_seeds_dna() {
         (Trait::TemporalPrecision, 0.8),
     ] {
         let value = frank.dna.get(which);
-        assert!((value - expected).abs() <= 0.1, "{which} is {value}, expected {expected}");
+        assert!(
+            (value - expected).abs() <= 0.1,
+            "{which} is {value}, expected {expected}"
+        );
     }
     assert_eq!(frank.dna.temporal_resolution, TemporalResolution::High);
     assert_eq!(frank.dna.pattern_window, PatternWindow::Short);
     for (which, _) in moved(&frank) {
-        assert!(frank.evidence.iter().any(|it| it.of == which.into()), "{which} has no evidence");
+        assert!(
+            frank.evidence.iter().any(|it| it.of == which.into()),
+            "{which} has no evidence"
+        );
     }
 }
 
@@ -64,9 +70,16 @@ fn a_paraphrase_gives_nearly_the_same() {
             Trait::TemporalPrecision,
         ] {
             let (a, b) = (told.get(which), dna.get(which));
-            assert!((a - b).abs() <= 0.15, "{which}: {a} against {b} in {paraphrase}");
+            assert!(
+                (a - b).abs() <= 0.15,
+                "{which}: {a} against {b} in {paraphrase}"
+            );
         }
-        assert_eq!(dna.temporal_resolution, TemporalResolution::High, "{paraphrase}");
+        assert_eq!(
+            dna.temporal_resolution,
+            TemporalResolution::High,
+            "{paraphrase}"
+        );
         assert_eq!(dna.pattern_window, PatternWindow::Short, "{paraphrase}");
     }
 }
@@ -126,26 +139,45 @@ fn modifiers_scale_and_repetition_fades() {
 fn what_a_parent_went_through_is_witnessed() {
     let own = read("Ada was a nervous waitress for years.", "Ada").dna;
     let seen = read("Ada's mother was a nervous waitress for years.", "Ada").dna;
-    assert_eq!(own.service_orientation, seen.service_orientation, "modelled in full");
-    assert_eq!(own.anxiety_threshold, seen.anxiety_threshold, "modelled in full");
+    assert_eq!(
+        own.service_orientation, seen.service_orientation,
+        "modelled in full"
+    );
+    assert_eq!(
+        own.anxiety_threshold, seen.anxiety_threshold,
+        "modelled in full"
+    );
     let half = (own.temporal_precision - 0.5) / 2.0;
-    assert!((seen.temporal_precision - 0.5 - half).abs() < 1e-9, "the rest counts half");
+    assert!(
+        (seen.temporal_precision - 0.5 - half).abs() < 1e-9,
+        "the rest counts half"
+    );
 }
 
 #[test]
 fn evidence_is_quoted_with_its_place() {
     let story = "  « Ünal’s mother — a tired waitress — wept. » Ünal never met his father.";
     let it = read(story, "Ünal");
-    let tired = it.evidence.iter().find(|it| it.of == Predisposition::WearinessAccumulationRate);
+    let tired = it
+        .evidence
+        .iter()
+        .find(|it| it.of == Predisposition::WearinessAccumulationRate);
     let tired = tired.unwrap();
     assert_eq!(tired.quote.as_deref(), Some("tired"));
     assert_eq!((tired.start, tired.end), (Some(22), Some(27)));
-    assert!(it.evidence.iter().any(|it| it.quote.as_deref() == Some("never met his father")));
+    assert!(
+        it.evidence
+            .iter()
+            .any(|it| it.quote.as_deref() == Some("never met his father"))
+    );
 }
 
 #[test]
 fn the_length_of_a_story_is_bounded() {
-    assert_eq!(extract("  too short  ", None), Err(DnaError::StoryTooShort { characters: 9 }));
+    assert_eq!(
+        extract("  too short  ", None),
+        Err(DnaError::StoryTooShort { characters: 9 })
+    );
     assert_eq!(
         extract(&"a".repeat(20_001), None),
         Err(DnaError::StoryTooLong { characters: 20_001 })
@@ -194,8 +226,14 @@ fn tally(stories: &[HeldOutStory]) -> Tally {
     for story in stories {
         let it = read(&story.text, &story.name);
         if story.still && !it.evidence.is_empty() {
-            let quotes: Vec<_> = it.evidence.iter().map(|it| (it.of, it.quote.clone())).collect();
-            tally.moved_though_still.push(format!("{}: {quotes:?}", story.name));
+            let quotes: Vec<_> = it
+                .evidence
+                .iter()
+                .map(|it| (it.of, it.quote.clone()))
+                .collect();
+            tally
+                .moved_though_still
+                .push(format!("{}: {quotes:?}", story.name));
         }
         let up = story.up.iter().map(|&of| (of, 1.0));
         let down = story.down.iter().map(|&of| (of, -1.0));
@@ -241,9 +279,34 @@ fn directions_stay_right_on_stories_that_were_read() {
 
 fn story() -> impl Strategy<Value = String> {
     let phrase = prop::sample::select(vec![
-        "her mother", "was", "never", "tired", "very", "Frank", "’s", "worked doubles", ",", ". ",
-        "praised", "not", "strict", "the sea", "ÄÖ\u{301}", "\0", "don’t", "who", "when he", "🦀",
-        "in the kitchen", "his father left", "-", "—", "slightly", "music", "\n", "Mr. X",
+        "her mother",
+        "was",
+        "never",
+        "tired",
+        "very",
+        "Frank",
+        "’s",
+        "worked doubles",
+        ",",
+        ". ",
+        "praised",
+        "not",
+        "strict",
+        "the sea",
+        "ÄÖ\u{301}",
+        "\0",
+        "don’t",
+        "who",
+        "when he",
+        "🦀",
+        "in the kitchen",
+        "his father left",
+        "-",
+        "—",
+        "slightly",
+        "music",
+        "\n",
+        "Mr. X",
     ]);
     prop_oneof![
         prop::collection::vec(phrase, 8..80).prop_map(|it| it.join(" ")),
@@ -275,18 +338,5 @@ proptest! {
             prop_assert!(evidence.points != 0.0 && evidence.points.is_finite());
         }
         prop_assert!(!it.narrative_context.is_empty());
-    }
-}
-
-#[test]
-fn zz_explain() {
-    for story in &stories(include_str!("../held_out.toml")) {
-        let it = read(&story.text, &story.name);
-        println!("== {} | {}", story.name, it.narrative_context);
-        let mut seen = std::collections::BTreeMap::new();
-        for e in &it.evidence {
-            seen.entry((e.start, e.theme.clone())).or_insert_with(|| (e.quote.clone().unwrap(), String::new())).1.push_str(&format!(" {}{:+.2}", &e.of.as_str()[..6], e.points));
-        }
-        for ((_, t), (q, p)) in seen { println!("   {t} «{q}»{p}"); }
     }
 }
