@@ -142,11 +142,11 @@ on_both_engines! {
     async fn likeness_is_of_the_traits(world: World) {
         let ann = world.person("Ann").await;
         let frank = create(&world, &ann, json!({ "name": "Frank", "story": STORY })).await;
-        let twin = create(&world, &ann, json!({ "name": "Twin", "story": STORY })).await;
+        let twin = create(&world, &ann, json!({ "name": "Frank", "kind": "BOT", "story": STORY })).await;
         create(&world, &ann, json!({ "name": "Luna" })).await;
         let answer = world.run(&ann, "query($id: ID!, $twin: ID!) { entity(id: $id) { similarEntities(first: 2) { similarity entity { name } } } \
             dnaCompare(a: $id, b: $twin) { similarity traits { trait a b difference } } }", json!({ "id": frank, "twin": twin })).await;
-        assert_eq!(answer.at("/entity/similarEntities/0/entity/name"), "Twin");
+        assert_eq!(answer.at("/entity/similarEntities/0/entity/name"), "Frank");
         assert_eq!(answer.at("/entity/similarEntities/0/similarity"), 1.0);
         assert_eq!(answer.at("/entity/similarEntities/1/entity/name"), "Luna");
         assert_eq!(answer.at("/dnaCompare/similarity"), 1.0);

@@ -8,27 +8,16 @@ use testkit::{FakeLlm, on_both_engines};
 
 use super::{STORY, create, dna, try_create};
 
-/// An answer of the model for every trait, all alike.
+/// An answer of the model, as its schema asks, with every trait alike.
 fn answer(value: f64) -> Value {
-    let schema = domain::dna::llm::schema();
-    let traits: serde_json::Map<String, Value> = domain::dna::Trait::ALL
-        .iter()
-        .map(|it| (it.as_str().to_owned(), json!(value)))
-        .collect();
     let mut answer = json!({
-        "traits": traits,
         "temporal_resolution": "low",
         "pattern_window": "long",
         "narrative": "Frank learned early that nobody else would do it.",
-        "themes": [{ "label": "long hours", "quote": "worked doubles", "traits": ["resilience"] }],
+        "themes": [{ "theme": "long hours", "quote": "worked doubles", "moves": ["resilience"] }],
     });
-    // The traits may stand at the top, as the schema says.
-    if schema["properties"].get("traits").is_none() {
-        let traits = answer["traits"].take();
-        for (key, value) in traits.as_object().unwrap() {
-            answer[key] = value.clone();
-        }
-        answer.as_object_mut().unwrap().remove("traits");
+    for it in domain::dna::Trait::ALL {
+        answer[it.as_str()] = json!(value);
     }
     answer
 }
@@ -80,9 +69,8 @@ on_both_engines! {
 
     async fn nonsense_for_one_trait_costs_that_trait_alone(world: World) {
         let mut odd = answer(0.6);
-        let traits = if odd.get("traits").is_some() { &mut odd["traits"] } else { &mut odd };
-        traits["resilience"] = json!("very");
-        traits["perfectionism"] = json!(7);
+        odd["resilience"] = json!("very");
+        odd["perfectionism"] = json!(7);
         odd["pattern_window"] = json!("eternal");
         let world = world.with_llm(Arc::new(FakeLlm::answering([Ok(odd)])));
         let ann = world.person("Ann").await;

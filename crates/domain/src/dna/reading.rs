@@ -325,10 +325,14 @@ impl Reader<'_> {
     }
 
     fn is_a_life(&self, words: &[Word]) -> bool {
+        let things = &self.lexicon.people.things;
+        let of_things = words
+            .iter()
+            .any(|it| things.contains(&self.lexicon.stem(&it.text)));
         (0..words.len()).any(|i| {
             let word = &words[i];
             let text = word.text.as_str();
-            self.is_name(word)
+            (self.is_name(word) && !of_things)
                 || matches!(
                     text,
                     "he" | "she" | "i" | "my" | "his" | "her" | "him" | "me" | "you" | "your"
