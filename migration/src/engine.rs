@@ -269,6 +269,10 @@ fn stored_form(backend: DbBackend, column: &Column) -> Option<String> {
         Kind::Timestamp => Some(format!(
             "\"{name}\" GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T*+00:00'"
         )),
+        // Before version 3.45, null was not valid: the file is read by other programs too.
+        Kind::Json if column.optional => {
+            Some(format!("(\"{name}\" IS NULL OR json_valid(\"{name}\"))"))
+        }
         Kind::Json => Some(format!("json_valid(\"{name}\")")),
         // Whole 32-bit numbers, at least one.
         Kind::Vector(_) => Some(format!(

@@ -2,8 +2,8 @@
 //! how entities stand to each other.
 
 use crate::schema::{
-    Column, Context, View, array, big_integer, boolean, document, entity, integer, json, log,
-    one_of, owner, reference, score, table, text, time, version,
+    Column, Context, Table, View, array, big_integer, boolean, document, entity, integer, json,
+    log, one_of, owner, reference, score, table, text, time, version,
 };
 
 /// The traits in their documented order, which inheritance draws in.
@@ -31,67 +31,12 @@ pub fn context() -> Context {
     Context {
         name: "dna",
         tables: vec![
-            table(
-                "entities",
-                [
-                    owner(),
-                    one_of("kind", &["appliance", "bot", "virtual"]),
-                    text("name"),
-                    reference("device_id", "devices").set_null().unique(),
-                    text("personality").optional(),
-                    array("interests"),
-                    document("personality_config"),
-                    document("voice_config"),
-                    text("personality_template").optional(),
-                    integer("personality_tokens").at_least(0.0).default("2000"),
-                    reference("persona_definition_id", "persona_definitions").set_null(),
-                    boolean("is_active", true),
-                ],
-            ),
-            table(
-                "entity_origins",
-                [
-                    entity().unique(),
-                    text("origin_story"),
-                    text("narrative_context").optional(),
-                    array("themes"),
-                ],
-            ),
-            table("entity_dna", dna_columns()).index(&["generation"]),
-            log(
-                "entity_dna_revisions",
-                [entity(), version("revision"), json("dna"), text("cause")],
-            )
-            .unique(&["entity_id", "revision"]),
-            table(
-                "entity_relationships",
-                [
-                    reference("from_entity_id", "entities"),
-                    reference("to_entity_id", "entities"),
-                    one_of(
-                        "kind",
-                        &["parent", "child", "sibling", "friend", "mentor", "rival"],
-                    ),
-                    score("strength"),
-                ],
-            )
-            .unique(&["from_entity_id", "to_entity_id", "kind"])
-            .check("ends", "from_entity_id <> to_entity_id"),
-            table(
-                "inter_entity_communications",
-                [
-                    reference("from_entity_id", "entities"),
-                    reference("to_entity_id", "entities"),
-                    text("kind"),
-                    text("content"),
-                    document("payload"),
-                    one_of("status", &["sent", "delivered", "read"]).default("'sent'"),
-                    time("delivered_at").optional(),
-                    time("read_at").optional(),
-                ],
-            )
-            .index(&["from_entity_id", "created_at desc"])
-            .index(&["to_entity_id", "created_at desc"]),
+            entities(),
+            entity_origins(),
+            entity_dna(),
+            entity_dna_revisions(),
+            entity_relationships(),
+            inter_entity_communications(),
         ],
         views: vec![View {
             name: "entity_profile",
@@ -107,6 +52,85 @@ pub fn context() -> Context {
                      LEFT JOIN entity_dna a ON a.entity_id = e.id",
         }],
     }
+}
+
+fn entities() -> Table {
+    table(
+        "entities",
+        [
+            owner(),
+            one_of("kind", &["appliance", "bot", "virtual"]),
+            text("name"),
+            reference("device_id", "devices").set_null().unique(),
+            text("personality").optional(),
+            array("interests"),
+            document("personality_config"),
+            document("voice_config"),
+            text("personality_template").optional(),
+            integer("personality_tokens").at_least(0.0).default("2000"),
+            reference("persona_definition_id", "persona_definitions").set_null(),
+            boolean("is_active", true),
+        ],
+    )
+}
+
+fn entity_origins() -> Table {
+    table(
+        "entity_origins",
+        [
+            entity().unique(),
+            text("origin_story"),
+            text("narrative_context").optional(),
+            array("themes"),
+        ],
+    )
+}
+
+fn entity_dna() -> Table {
+    table("entity_dna", dna_columns()).index(&["generation"])
+}
+
+fn entity_dna_revisions() -> Table {
+    log(
+        "entity_dna_revisions",
+        [entity(), version("revision"), json("dna"), text("cause")],
+    )
+    .unique(&["entity_id", "revision"])
+}
+
+fn entity_relationships() -> Table {
+    table(
+        "entity_relationships",
+        [
+            reference("from_entity_id", "entities"),
+            reference("to_entity_id", "entities"),
+            one_of(
+                "kind",
+                &["parent", "child", "sibling", "friend", "mentor", "rival"],
+            ),
+            score("strength"),
+        ],
+    )
+    .unique(&["from_entity_id", "to_entity_id", "kind"])
+    .check("ends", "from_entity_id <> to_entity_id")
+}
+
+fn inter_entity_communications() -> Table {
+    table(
+        "inter_entity_communications",
+        [
+            reference("from_entity_id", "entities"),
+            reference("to_entity_id", "entities"),
+            text("kind"),
+            text("content"),
+            document("payload"),
+            one_of("status", &["sent", "delivered", "read"]).default("'sent'"),
+            time("delivered_at").optional(),
+            time("read_at").optional(),
+        ],
+    )
+    .index(&["from_entity_id", "created_at desc"])
+    .index(&["to_entity_id", "created_at desc"])
 }
 
 fn dna_columns() -> Vec<Column> {

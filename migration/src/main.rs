@@ -9,7 +9,7 @@ use sea_orm_migration::{
     sea_orm::{
         DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
         sqlx::{
-            self, ConnectOptions,
+            self, ConnectOptions, Connection,
             postgres::{PgConnectOptions, PgPoolOptions},
             sqlite::{SqliteConnectOptions, SqlitePoolOptions},
         },
@@ -174,6 +174,8 @@ async fn connect(url: &str, read_only: bool) -> Result<DatabaseConnection, Error
         if read_only {
             options = options.options([("default_transaction_read_only", "on")]);
         }
+        // Alone first, for the reason of a refusal: a pool only says that it timed out.
+        options.connect().await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .connect_with(options)

@@ -20,7 +20,7 @@ use sea_orm_migration::{
 use crate::engine;
 
 /// How long a migrator waits for another one on SQLite. PostgreSQL waits until it is done.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The advisory lock of Anima's migrators: "anima" in ASCII.
 const ADVISORY_LOCK: i64 = 0x0061_6e69_6d61;

@@ -22,6 +22,7 @@ pub struct View {
 
 /// A table. Every table has `id` and `created_at`; one whose rows change has `updated_at` too.
 #[derive(Debug)]
+#[must_use]
 pub struct Table {
     pub name: &'static str,
     pub columns: Vec<Column>,
@@ -100,6 +101,7 @@ pub struct Reference {
 
 /// A column; see the functions below that make one.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Column {
     pub name: &'static str,
     pub kind: Kind,

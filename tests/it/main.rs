@@ -1,1 +1,4 @@
-//! stub
+//! Integration tests: through the schema, on both engines, a module per context.
+
+mod audit;
+mod schema;

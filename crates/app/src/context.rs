@@ -4,17 +4,19 @@ use std::{
     fmt,
     ops::Deref,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use chrono::{DateTime, SubsecRound, Utc};
-use domain::audit::Event;
+use domain::{audit::Event, dna::voice::Catalogue};
+use inference::llm::Llm;
 use persistence::Db;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use tokio::sync::broadcast;
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use crate::{Result, Viewer, identity::Sessions};
+use crate::{Result, Viewer, dna::ExtractorChoice, identity::Sessions};
 
 /// What one request works with: the services of the process, and who asks.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct Services {
     pub bus: Bus,
     /// Verified tokens and failed logins, in memory.
     pub sessions: Sessions,
+    /// The large language model, where one is configured.
+    pub llm: Option<Arc<dyn Llm>>,
     /// What the operator chose.
     pub settings: Settings,
 }
@@ -59,12 +63,21 @@ pub struct Services {
 pub struct Settings {
     /// The version of the consent policy in force.
     pub policy_version: String,
+    /// Who reads a story when the request does not say.
+    pub extractor: ExtractorChoice,
+    /// The voices to choose from.
+    pub voices: Arc<Catalogue>,
+    /// How long one try of the language model may take.
+    pub llm_timeout: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             policy_version: "1".to_owned(),
+            extractor: ExtractorChoice::Lexicon,
+            voices: Arc::new(Catalogue::built_in().clone()),
+            llm_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -79,6 +92,7 @@ impl Services {
             random: Random::system(),
             bus: Bus::new(),
             sessions: Sessions::new(),
+            llm: None,
             settings,
         })
     }

@@ -104,8 +104,8 @@ pub struct User {
     pub password_hash: Option<String>,
     /// What the person may do.
     pub role: Role,
-    /// BCP 47 language tag, such as `en` or `sw-KE`.
-    pub locale: Option<String>,
+    /// BCP 47 language tag, such as `sw-KE`; `en` when never told.
+    pub locale: String,
     /// IANA time zone, such as `Africa/Nairobi`; `UTC` when never told.
     pub time_zone: String,
     /// An inactive person's tokens are refused.

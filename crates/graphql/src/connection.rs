@@ -72,6 +72,17 @@ impl PageArgs {
     }
 }
 
+/// How many, for a short list that is not paged: 1–100.
+pub fn size(field: &str, n: i32) -> Result<u64> {
+    match u64::try_from(n) {
+        Ok(n @ 1..=100) => Ok(n),
+        _ => Err(bad(
+            field,
+            &format!("{field} is {n}: expected 1 to {MAX_SIZE}"),
+        )),
+    }
+}
+
 fn bad(field: &str, message: &str) -> crate::Failure {
     Error::invalid(field, message).into()
 }
@@ -128,7 +139,6 @@ pub struct ScoreFilter {
 macro_rules! connection {
     ($connection:ident, $edge:ident, $node:ty, $what:literal) => {
         #[doc = concat!("A page of ", $what, ".")]
-        #[derive(Debug)]
         pub struct $connection {
             edges: Vec<$edge>,
             page_info: async_graphql::connection::PageInfo,

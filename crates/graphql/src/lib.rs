@@ -28,7 +28,10 @@ use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
 
 mod audit;
 pub mod connection;
+pub mod device;
+pub mod dna;
 pub mod error;
+pub mod identity;
 pub mod loader;
 pub mod node;
 pub mod payload;
@@ -38,21 +41,16 @@ pub use error::{Failure, Result, code};
 
 /// Reads.
 #[derive(Debug, MergedObject, Default)]
-pub struct Query(node::NodeQuery);
+pub struct Query(
+    node::NodeQuery,
+    identity::IdentityQuery,
+    device::DeviceQuery,
+    dna::DnaQuery,
+);
 
 /// Writes: one per logical action; expected refusals are `userErrors` of the payload.
 #[derive(Debug, MergedObject, Default)]
-pub struct Mutation(Placeholder);
-
-#[derive(Debug, Default)]
-struct Placeholder;
-
-#[async_graphql::Object]
-impl Placeholder {
-    async fn nothing(&self) -> bool {
-        true
-    }
-}
+pub struct Mutation(dna::DnaMutation);
 
 /// What changes, as it changes.
 #[derive(Debug, MergedSubscription, Default)]
@@ -93,4 +91,13 @@ pub fn prepare(request: async_graphql::Request, cx: Cx) -> async_graphql::Reques
 /// The context of the request that a resolver works for.
 pub(crate) fn cx<'a>(ctx: &async_graphql::Context<'a>) -> &'a Cx {
     ctx.data_unchecked()
+}
+
+/// An optional argument of an update: left out, null or a value.
+pub(crate) fn patch<T>(it: async_graphql::MaybeUndefined<T>) -> app::Patch<T> {
+    match it {
+        async_graphql::MaybeUndefined::Undefined => app::Patch::Keep,
+        async_graphql::MaybeUndefined::Null => app::Patch::Clear,
+        async_graphql::MaybeUndefined::Value(it) => app::Patch::Set(it),
+    }
 }

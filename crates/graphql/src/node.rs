@@ -1,17 +1,27 @@
 //! `viewer`, `node` and `nodes`: where a client begins, and how it gets back to a thing.
 
-use app::{Access, Principal};
+use app::{Access, Error, Principal};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
-use domain::identity::Role;
+use domain::{
+    device::DeviceId,
+    dna::EntityId,
+    identity::{Role, UserId},
+    values::split_typeid,
+};
+use futures_util::future::try_join_all;
 
-use crate::{Result, audit::Event, cx};
+use crate::{Failure, Result, cx, device::Device, dna::Entity, identity::User, loader};
 
 /// A thing with an id that `node` finds again.
 #[derive(Clone, Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Stable identifier: a TypeID."))]
 pub enum Node {
-    /// One entry of the log.
-    Event(Event),
+    /// A person.
+    User(User),
+    /// A device.
+    Device(Device),
+    /// An entity.
+    Entity(Entity),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -28,7 +38,9 @@ macro_rules! node {
         }
     };
 }
-node!(Event);
+node!(User);
+node!(Device);
+node!(Entity);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
@@ -56,7 +68,34 @@ impl NodeQuery {
     /// A thing by its id; null when there is none that you can see.
     async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
         cx(ctx).viewer.require(Access::Read)?;
-        let _ = id;
-        Ok(None)
+        by_id(ctx, "id", &id).await
     }
+
+    /// Things by their ids, at most 100, in the order asked for; null for each that there is
+    /// none of that you can see.
+    async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
+        cx(ctx).viewer.require(Access::Read)?;
+        if ids.len() > 100 {
+            return Err(
+                Error::invalid("ids", format!("{} ids: expected at most 100", ids.len())).into(),
+            );
+        }
+        try_join_all(ids.iter().map(|id| by_id(ctx, "ids", id))).await
+    }
+}
+
+/// Whatever has this id. A new type with an id of its own is a line here.
+async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> {
+    let (prefix, uuid) = split_typeid(id).ok_or_else(|| {
+        let message = format!(
+            "{field} is not an id: expected a TypeID such as user_01h45ytscbebyvny4gc8cr8ma2"
+        );
+        Failure::from(Error::invalid(field, message))
+    })?;
+    Ok(match prefix.as_str() {
+        UserId::PREFIX => loader::one(ctx, UserId(uuid)).await?.map(Node::User),
+        DeviceId::PREFIX => loader::one(ctx, DeviceId(uuid)).await?.map(Node::Device),
+        EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
+        _ => None,
+    })
 }

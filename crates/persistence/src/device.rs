@@ -11,6 +11,8 @@ use domain::{
 };
 use sea_orm::entity::prelude::*;
 
+use crate::{Result, engine, scope::DeviceScope};
+
 /// Table `devices`.
 pub mod devices {
     use super::*;
@@ -112,3 +114,18 @@ mirror!(device_groups => DeviceGroup {
     id, owner_id, name, description, settings, created_at, updated_at
 });
 table!(device_groups => DeviceGroup);
+
+/// Those of the ids that are in scope; one statement with constant text.
+pub async fn devices_by_ids(
+    db: &impl ConnectionTrait,
+    scope: DeviceScope,
+    ids: &[DeviceId],
+) -> Result<Vec<Device>> {
+    let id = (devices::Entity, devices::Column::Id);
+    let rows = scope
+        .devices()
+        .filter(engine::one_of(db, id, ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Device::from).collect())
+}

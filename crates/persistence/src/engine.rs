@@ -14,8 +14,8 @@ use std::{str::FromStr, time::Duration};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
-    sea_query::ArrayType,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sea_query::{ArrayType, Expr, IntoColumnRef},
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use uuid::Uuid;
 
@@ -232,7 +232,10 @@ async fn sqlite(options: &Options, connections: u32) -> Result<DatabaseConnectio
 }
 
 async fn postgres(options: &Options, url: &str) -> Result<DatabaseConnection> {
-    let mut pool = pool(options, url, options.connections);
+    backend_of(url)?;
+    // SeaORM knows only the shorter of the two names of the scheme.
+    let url = url.replacen("postgresql:", "postgres:", 1);
+    let mut pool = pool(options, &url, options.connections);
     pool.statement_timeout(options.statement_timeout)
         .set_application_name("anima")
         .map_sqlx_postgres_opts(|it| it.statement_cache_capacity(STATEMENT_CACHE));
@@ -297,7 +300,7 @@ pub fn id_list(backend: DbBackend, ids: impl IntoIterator<Item = impl Into<Uuid>
 /// Whether a text is a database URL of an engine we know, before connecting.
 pub fn backend_of(url: &str) -> Result<DbBackend> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some("sqlite") => Ok(DbBackend::Sqlite),
+        Some("sqlite") if SqliteConnectOptions::from_str(url).is_ok() => Ok(DbBackend::Sqlite),
         Some("postgres" | "postgresql")
             if sea_orm::sqlx::postgres::PgConnectOptions::from_str(url).is_ok() =>
         {
@@ -305,4 +308,19 @@ pub fn backend_of(url: &str) -> Result<DbBackend> {
         }
         _ => Err(Error::Url),
     }
+}
+
+/// "column is one of these ids", with constant text for any number of them.
+pub fn one_of(
+    db: &impl ConnectionTrait,
+    column: impl IntoColumnRef,
+    ids: impl IntoIterator<Item = impl Into<Uuid>>,
+) -> Expr {
+    let backend = db.get_database_backend();
+    let list = Expr::val(id_list(backend, ids));
+    let text = match backend {
+        DbBackend::Sqlite => "$1 IN (SELECT unhex(value) FROM json_each($2))",
+        _ => "$1 = ANY($2)",
+    };
+    Expr::cust_with_exprs(text, [Expr::col(column), list])
 }

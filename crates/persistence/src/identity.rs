@@ -11,6 +11,8 @@ use domain::{
 };
 use sea_orm::entity::prelude::*;
 
+use crate::{Result, engine, scope::PersonScope};
+
 /// Table `users`.
 pub mod users {
     use super::*;
@@ -27,7 +29,7 @@ pub mod users {
         pub custom_name: Option<String>,
         pub password_hash: Option<String>,
         pub role: Role,
-        pub locale: Option<String>,
+        pub locale: String,
         pub time_zone: String,
         pub is_active: bool,
         pub first_seen_at: Option<DateTimeUtc>,
@@ -247,7 +249,7 @@ pub struct TokenOwner {
 pub async fn token_by_prefix(
     db: &impl ConnectionTrait,
     prefix: &str,
-) -> crate::Result<Option<TokenOwner>> {
+) -> Result<Option<TokenOwner>> {
     let row = access_tokens::Entity::find()
         .filter(access_tokens::Column::Prefix.eq(prefix))
         .one(db)
@@ -278,7 +280,7 @@ pub async fn touch_token(
     id: AccessTokenId,
     now: DateTimeUtc,
     expires_at: Option<DateTimeUtc>,
-) -> crate::Result<()> {
+) -> Result<()> {
     access_tokens::Entity::update_many()
         .col_expr(access_tokens::Column::LastUsedAt, Expr::value(now))
         .col_expr(access_tokens::Column::ExpiresAt, Expr::value(expires_at))
@@ -287,4 +289,19 @@ pub async fn touch_token(
         .exec(db)
         .await?;
     Ok(())
+}
+
+/// Those of the ids that are in scope; one statement with constant text.
+pub async fn persons_by_ids(
+    db: &impl ConnectionTrait,
+    scope: PersonScope,
+    ids: &[UserId],
+) -> Result<Vec<User>> {
+    let id = (users::Entity, users::Column::Id);
+    let rows = scope
+        .persons()
+        .filter(engine::one_of(db, id, ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(User::from).collect())
 }

@@ -3,6 +3,12 @@
 //! `app` makes these from the viewer; a query that could leak cannot be built without one.
 
 use domain::{device::DeviceId, dna::EntityId, identity::UserId};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Select,
+    sea_query::{ExprTrait, SelectStatement},
+};
+
+use crate::{device::devices, dna::entities, engine, identity::users};
 
 /// Whose entities a query may touch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +63,84 @@ impl PersonScope {
             Self::None => false,
             Self::Only(own) => own == user,
             Self::All => true,
+        }
+    }
+}
+
+/// The condition that nothing meets.
+fn nothing() -> Condition {
+    Condition::all().add(sea_orm::sea_query::Expr::val(1).eq(0))
+}
+
+impl EntityScope {
+    /// The condition on `entities`.
+    pub fn condition(&self, db: &impl ConnectionTrait) -> Condition {
+        let reach = match self.reach {
+            EntityReach::None => nothing(),
+            EntityReach::OwnedBy(owner) => {
+                Condition::all().add(entities::Column::OwnerId.eq(owner))
+            }
+            EntityReach::CastOn(device) => {
+                Condition::all().add(entities::Column::DeviceId.eq(device))
+            }
+            EntityReach::All => Condition::all(),
+        };
+        match &self.fence {
+            None => reach,
+            Some(ids) => {
+                let id = (entities::Entity, entities::Column::Id);
+                reach.add(engine::one_of(db, id, ids.iter().copied()))
+            }
+        }
+    }
+
+    /// The ids of the entities in scope, for a subquery.
+    pub fn ids(&self, db: &impl ConnectionTrait) -> SelectStatement {
+        let mut select = self.entities(db).select_only().column(entities::Column::Id);
+        QuerySelect::query(&mut select).to_owned()
+    }
+
+    /// Whether there is nothing to check.
+    pub fn is_everything(&self) -> bool {
+        self.reach == EntityReach::All && self.fence.is_none()
+    }
+
+    /// The entities in scope.
+    pub fn entities(&self, db: &impl ConnectionTrait) -> Select<entities::Entity> {
+        entities::Entity::find().filter(self.condition(db))
+    }
+}
+
+impl DeviceScope {
+    /// The devices in scope.
+    pub fn devices(self) -> Select<devices::Entity> {
+        let select = devices::Entity::find();
+        match self {
+            Self::None => select.filter(nothing()),
+            Self::OwnedBy(owner) => select.filter(devices::Column::OwnerId.eq(owner)),
+            Self::Itself(id) => select.filter(devices::Column::Id.eq(id)),
+            Self::All => select,
+        }
+    }
+
+    /// Whether what this person owns (a zone, a group) lies in scope.
+    pub fn allows(self, owner: UserId) -> bool {
+        match self {
+            Self::None | Self::Itself(_) => false,
+            Self::OwnedBy(own) => own == owner,
+            Self::All => true,
+        }
+    }
+}
+
+impl PersonScope {
+    /// The persons in scope.
+    pub fn persons(self) -> Select<users::Entity> {
+        let select = users::Entity::find();
+        match self {
+            Self::None => select.filter(nothing()),
+            Self::Only(own) => select.filter(users::Column::Id.eq(own)),
+            Self::All => select,
         }
     }
 }

@@ -2,7 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{device::DeviceId, identity::UserId, persona::PersonaDefinitionId, values::Json};
+use super::{Dna, Evidence};
+use crate::{
+    device::{DeviceId, DeviceType},
+    identity::UserId,
+    persona::PersonaDefinitionId,
+    values::Json,
+};
 
 id!(
     /// An AI somebody: an appliance's character, a bot, a virtual person.
@@ -139,4 +145,175 @@ pub struct EntityOrigin {
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// An entity's DNA with where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "graphql",
+    derive(async_graphql::SimpleObject),
+    graphql(name = "EntityDnaFields")
+)]
+pub struct EntityDna {
+    /// Stable identifier.
+    pub id: EntityDnaId,
+    /// Whose DNA it is.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub entity_id: EntityId,
+    /// The 17 traits and two ordinals.
+    #[cfg_attr(feature = "graphql", graphql(flatten))]
+    pub dna: Dna,
+    /// 0 for an entity that was told, one more than its parents for one that was born.
+    pub generation: i32,
+    /// The entity it descends from.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub parent_id: Option<EntityId>,
+    /// The other entity it descends from.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub co_parent_id: Option<EntityId>,
+    /// The version of the rules that made it.
+    pub dna_version: String,
+    /// Who read it.
+    pub extractor: Extractor,
+    /// The seed of its inheritance: the same parents, story and seed give the same DNA.
+    pub seed: Option<i64>,
+    /// What moved each value, and by how much.
+    pub evidence: Json<Vec<Evidence>>,
+    /// Rises with every change; see `revisions`.
+    pub revision: i32,
+    /// When the row was made.
+    pub created_at: DateTime<Utc>,
+    /// When the row last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a revision of DNA keeps, so that it can be restored.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(
+    feature = "graphql",
+    derive(async_graphql::SimpleObject),
+    graphql(name = "DnaSnapshot")
+)]
+pub struct DnaSnapshot {
+    /// The values.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "graphql", graphql(flatten))]
+    pub dna: Dna,
+    /// Who read them.
+    pub extractor: Extractor,
+    /// The version of the rules that made them.
+    pub dna_version: String,
+    /// What moved each value.
+    pub evidence: Vec<Evidence>,
+    /// The seed of the inheritance.
+    pub seed: Option<i64>,
+    /// The story at the time.
+    pub origin_story: Option<String>,
+    /// What the story made of the entity.
+    pub narrative_context: Option<String>,
+    /// The themes found in the story.
+    pub themes: Vec<String>,
+}
+
+/// One state of an entity's DNA: how it became so, and what it was.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "graphql",
+    derive(async_graphql::SimpleObject),
+    graphql(name = "DnaRevisionFields")
+)]
+pub struct EntityDnaRevision {
+    /// Stable identifier.
+    pub id: EntityDnaRevisionId,
+    /// Whose DNA it is.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub entity_id: EntityId,
+    /// 1 for the first, and so on.
+    pub revision: i32,
+    /// The DNA as it was from then on.
+    #[cfg_attr(feature = "graphql", graphql(name = "snapshot"))]
+    pub dna: Json<DnaSnapshot>,
+    /// Why it changed, in a few words.
+    pub cause: String,
+    /// When it changed.
+    pub created_at: DateTime<Utc>,
+}
+
+/// How one entity stands to another, seen from the first.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "graphql",
+    derive(async_graphql::SimpleObject),
+    graphql(name = "KinshipFields")
+)]
+pub struct EntityRelationship {
+    /// Stable identifier.
+    pub id: EntityRelationshipId,
+    /// The one it is seen from.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub from_entity_id: EntityId,
+    /// The other.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub to_entity_id: EntityId,
+    /// What the first is to the other.
+    pub kind: KinshipKind,
+    /// From 0 (in name only) to 1 (inseparable).
+    pub strength: f64,
+    /// When the row was made.
+    pub created_at: DateTime<Utc>,
+    /// When the row last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The seed's view of an entity with its device, origin and the most asked-for traits.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "graphql",
+    derive(async_graphql::SimpleObject),
+    graphql(name = "EntityProfileFields")
+)]
+pub struct EntityProfile {
+    /// The entity.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub entity_id: EntityId,
+    /// Who owns it.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub owner_id: UserId,
+    /// The device it is cast onto.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub device_id: Option<DeviceId>,
+    /// What the owner calls the device.
+    pub device_name: Option<String>,
+    /// What the entity is called.
+    pub ai_name: String,
+    /// What kind of hardware the device is.
+    pub device_type: Option<DeviceType>,
+    /// Where the device stands.
+    pub location: Option<String>,
+    /// The device's serial number.
+    pub serial_number: Option<String>,
+    /// 1: a hub that acts by itself. 2: an actuator that takes commands from a hub.
+    pub tier: Option<i32>,
+    /// The story as it was told.
+    pub origin_story: Option<String>,
+    /// What the story made of the entity.
+    pub narrative_context: Option<String>,
+    /// How easily stressed, from 0 (calm) to 1 (very anxious).
+    pub anxiety_threshold: Option<f64>,
+    /// Drive to help others, from 0 (self-focused) to 1 (service-focused).
+    pub service_orientation: Option<f64>,
+    /// Need for independence, from 0 (dependent) to 1 (very independent).
+    pub autonomy_desire: Option<f64>,
+    /// Recovery from failure, from 0 (fragile) to 1 (bounces back).
+    pub resilience: Option<f64>,
+    /// 0 for an entity that was told, one more than its parents for one that was born.
+    pub generation: Option<i32>,
+    /// The voice assigned to it.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub voice_config: Json<serde_json::Value>,
+    /// Configuration of its personality.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
+    pub personality_config: Json<serde_json::Value>,
+    /// When the entity was made.
+    pub created_at: DateTime<Utc>,
 }

@@ -122,15 +122,12 @@ test('a refused token is explained, and a pasted one works', async () => {
   await page.goto(`${PAGE}#token=anima_zzzzzzzz_wrong`);
   await page.locator('#anima-notice').filter({ hasText: 'refused this token' }).waitFor();
   assert.equal(page.url(), PAGE);
-  // The refusal itself is a 401, which Chromium writes to the console; nothing else may be there.
-  assert.deepEqual(offences.filter((offence) => !offence.includes('status of 401')), []);
-  offences.length = 0;
-
   await page.locator('#anima-token').fill(token);
   await page.getByRole('button', { name: 'Use it' }).click();
   await openDocumentation(page);
   assert.equal(await page.locator('#anima-notice').isVisible(), false);
-  assert.deepEqual(offences, []);
+  // Chromium writes each refusal to the console, sometimes late; nothing else may be there.
+  assert.deepEqual(offences.filter((offence) => !offence.includes('status of 401')), []);
   await page.close();
 });
 

@@ -1,0 +1,217 @@
+//! Descent: a child of one or two entities.
+
+use domain::{
+    check::Check,
+    dna::{
+        Entity, EntityDna, EntityId, EntityRelationship, Extraction, Extractor, Inherited,
+        KinshipKind, Parent, inherit,
+    },
+    values::Json,
+};
+use persistence::dna::{children_of, dna_of, entities, entities_by_ids, relate};
+use persistence::scope::{EntityReach, EntityScope};
+use serde_json::Value;
+
+use super::{Born, ExtractorChoice, dna_or_neutral, genome, reading, writable};
+use crate::{Cx, Result, Txn, audit};
+
+/// A birth.
+#[derive(Clone, Debug)]
+pub struct Descend {
+    /// The one it descends from; its owner owns the child.
+    pub parent: EntityId,
+    /// The other one.
+    pub co_parent: Option<EntityId>,
+    /// What the child is called, 1–100 characters.
+    pub name: String,
+    /// A story of its own, which counts half.
+    pub story: Option<String>,
+    /// Who reads the story.
+    pub extractor: Option<ExtractorChoice>,
+    /// The same parents, story and seed give the same DNA. Drawn and stored when not given.
+    pub seed: Option<i32>,
+}
+
+/// Makes a child of one or two entities.
+pub async fn descend(cx: &Cx, input: Descend) -> Result<Born> {
+    let Descend {
+        parent,
+        co_parent,
+        name,
+        story,
+        extractor,
+        seed,
+    } = input;
+    let mut check = Check::new();
+    let name = check.text("name", &name, 1..=100);
+    if let Some(story) = &story {
+        reading::check_story(&mut check, story);
+    }
+    if let Some(seed) = seed {
+        check.integer("seed", seed.into(), 0..=i32::MAX.into());
+    }
+    if co_parent == Some(parent) {
+        check.fail(
+            domain::check::UserErrorCode::Invalid,
+            "coParent",
+            "coParent is the parent itself: name another entity, or none",
+        );
+    }
+    check.done()?;
+    cx.viewer.entities(crate::Access::Write)?;
+    let told = match &story {
+        Some(story) => Some(reading::read(cx, story, &name, extractor).await?),
+        None => None,
+    };
+    // 31 bits: a seed passes through every JSON and GraphQL client unharmed.
+    let seed = seed.map_or_else(|| i64::from(cx.random.number() as u32 >> 1), i64::from);
+
+    let txn = cx.begin().await?;
+    let first = writable(cx, &txn, "parent", parent).await?;
+    let second = match co_parent {
+        Some(id) => Some(writable(cx, &txn, "coParent", id).await?),
+        None => None,
+    };
+    let first_dna = dna_or_neutral(&*txn, cx, parent).await?;
+    let second_dna = match co_parent {
+        Some(id) => Some(dna_or_neutral(&*txn, cx, id).await?),
+        None => None,
+    };
+    let one = as_parent(&first, &first_dna);
+    let other = second
+        .as_ref()
+        .zip(second_dna.as_ref())
+        .map(|(it, dna)| as_parent(it, dna));
+    let extraction = told.as_ref().map(|it| &it.extraction);
+    let Inherited {
+        dna,
+        evidence,
+        generation,
+    } = inherit(&one, other.as_ref(), seed.unsigned_abs(), extraction);
+
+    let now = cx.now();
+    let child = Entity {
+        id: cx.id(),
+        owner_id: first.owner_id,
+        kind: first.kind,
+        name,
+        device_id: None,
+        personality: None,
+        interests: Json(Vec::new()),
+        personality_config: Json(Value::Object(serde_json::Map::new())),
+        voice_config: Json(Value::Object(serde_json::Map::new())),
+        personality_template: None,
+        personality_tokens: 2_000,
+        persona_definition_id: None,
+        is_active: true,
+        created_at: now,
+        updated_at: now,
+    };
+    entities::Entity::add(&*txn, child.clone()).await?;
+    let (told, warnings) = told.map(reading::Told::into_parts).unzip();
+    let new = genome::New {
+        dna,
+        evidence,
+        extractor: Extractor::Inherited,
+        generation: i32::try_from(generation).unwrap_or(i32::MAX),
+        parent: Some(parent),
+        co_parent,
+        seed: Some(seed),
+        story: told.and_then(|it| it.story),
+        cause: "inherited".to_owned(),
+    };
+    let siblings = children_of(
+        &*txn,
+        &[Some(parent), co_parent]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>(),
+    )
+    .await?;
+    let dna = genome::first(cx, &txn, &child, new).await?;
+    for it in [Some(parent), co_parent].into_iter().flatten() {
+        kin(cx, &txn, it, child.id, KinshipKind::Parent).await?;
+        kin(cx, &txn, child.id, it, KinshipKind::Child).await?;
+    }
+    for it in siblings {
+        kin(cx, &txn, it, child.id, KinshipKind::Sibling).await?;
+        kin(cx, &txn, child.id, it, KinshipKind::Sibling).await?;
+    }
+    audit::call(
+        cx,
+        &txn,
+        "entityDescend",
+        Some(child.id.to_string()),
+        Some(child.owner_id),
+    )
+    .await?;
+    txn.commit().await?;
+    Ok(Born {
+        entity: child,
+        dna,
+        warnings: warnings.unwrap_or_default(),
+    })
+}
+
+/// What a descendant inherits when its story is told anew: by the same seed, from its
+/// parents as they are now. None for an entity that was told, or whose parents are gone.
+pub(super) async fn again(
+    txn: &Txn,
+    child: &EntityDna,
+    story: &Extraction,
+) -> Result<Option<Inherited>> {
+    let (Some(seed), Some(parent)) = (child.seed, child.parent_id) else {
+        return Ok(None);
+    };
+    // The parents' rows, whoever owns them now: the child's owner had them once.
+    let all = EntityScope {
+        reach: EntityReach::All,
+        fence: None,
+    };
+    let ids: Vec<EntityId> = [Some(parent), child.co_parent_id]
+        .into_iter()
+        .flatten()
+        .collect();
+    let parents = entities_by_ids(&**txn, &all, &ids).await?;
+    let mut found = Vec::new();
+    for id in ids {
+        let entity = parents.iter().find(|it| it.id == id);
+        let (Some(entity), Some(dna)) = (entity, dna_of(&**txn, id).await?) else {
+            continue;
+        };
+        found.push((entity, dna));
+    }
+    let Some((first, first_dna)) = found.first() else {
+        return Ok(None);
+    };
+    let one = as_parent(first, first_dna);
+    let other = found.get(1).map(|(it, dna)| as_parent(it, dna));
+    Ok(Some(inherit(
+        &one,
+        other.as_ref(),
+        seed.unsigned_abs(),
+        Some(story),
+    )))
+}
+
+fn as_parent<'a>(entity: &'a Entity, dna: &'a EntityDna) -> Parent<'a> {
+    Parent {
+        id: entity.id.0,
+        name: &entity.name,
+        dna: &dna.dna,
+        generation: u32::try_from(dna.generation).unwrap_or(0),
+    }
+}
+
+async fn kin(cx: &Cx, txn: &Txn, from: EntityId, to: EntityId, kind: KinshipKind) -> Result<()> {
+    let row = EntityRelationship {
+        id: cx.id(),
+        from_entity_id: from,
+        to_entity_id: to,
+        kind,
+        strength: 0.5,
+        created_at: cx.now(),
+        updated_at: cx.now(),
+    };
+    Ok(relate(&**txn, row).await?)
+}

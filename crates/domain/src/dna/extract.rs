@@ -1,0 +1,297 @@
+//! Extraction: a story becomes DNA, and every point of it has its words.
+
+use std::{collections::HashMap, ops::RangeInclusive};
+
+use super::{
+    Dna, DnaError, Evidence, EvidenceSource, OriginTheme,
+    evidence::settle,
+    lexicon::{Cue, Lexicon, lexicon},
+    narrative::Narrative,
+    reading::{Holder, Reading, Word},
+};
+
+/// How long a story may be, in characters after trimming.
+pub const STORY_LENGTH: RangeInclusive<usize> = 20..=20_000;
+
+/// What a story predisposes to, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extraction {
+    /// The predispositions. A trait without evidence is exactly 0.5.
+    pub dna: Dna,
+    /// Every reason, in the order of the story.
+    pub evidence: Vec<Evidence>,
+    /// The themes found, strongest first.
+    pub themes: Vec<OriginTheme>,
+    /// Two or three sentences on what shaped the entity and how it shows.
+    pub narrative_context: String,
+}
+
+/// Reads a story with the built-in lexicon. `name` is the entity's, so that its own
+/// experience can be told from its parents'.
+///
+/// Per sentence: a negation within three words before a cue flips it at half weight;
+/// intensifiers count ×1.5, diminishers ×0.5; what was seen in a parent counts in full for
+/// what it models and half for the rest; the k-th hit of a theme counts 1/k. A trait is
+/// 0.5 plus its points, clamped. Offsets of quotes are characters of `story` as given.
+pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> {
+    let characters = story.trim().chars().count();
+    if characters < *STORY_LENGTH.start() {
+        return Err(DnaError::StoryTooShort { characters });
+    }
+    if characters > *STORY_LENGTH.end() {
+        return Err(DnaError::StoryTooLong { characters });
+    }
+    let lexicon = lexicon();
+    let reading = Reading::of(story, name, lexicon);
+    let hits = if reading.of_a_life {
+        find_hits(&reading, lexicon)
+    } else {
+        Vec::new()
+    };
+
+    let mut evidence = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
+    let mut counts: HashMap<usize, u32> = HashMap::new();
+    for hit in &hits {
+        let theme = &lexicon.themes[hit.cue.theme];
+        let k = counts
+            .entry(hit.cue.theme)
+            .and_modify(|it| *it += 1)
+            .or_insert(1);
+        let (first, last) = (&reading.words[hit.from], &reading.words[hit.to]);
+        let factor = hit.modifier(&reading, lexicon);
+        let mut weight = 0.0;
+        for &(of, base) in &theme.points {
+            let share = match hit.holder {
+                Holder::Kin if !theme.models.contains(&of) => 0.5,
+                Holder::Kin | Holder::Own => 1.0,
+            };
+            let points = rounded(base * share * factor.scale / f64::from(*k));
+            if points == 0.0 {
+                continue;
+            }
+            weight += points.abs();
+            let from = factor.from.map_or(first, |it| &reading.words[it]);
+            evidence.push(Evidence {
+                of,
+                points,
+                clamped: false,
+                source: EvidenceSource::Story,
+                theme: theme.label.clone(),
+                quote: Some(story[from.bytes.start..last.bytes.end].to_owned()),
+                start: Some(from.start),
+                end: Some(last.end),
+                entity: None,
+                inherited_from: None,
+            });
+        }
+        match found.iter_mut().find(|it| it.theme == hit.cue.theme) {
+            Some(it) => it.weight += weight,
+            None => found.push(Found {
+                theme: hit.cue.theme,
+                holder: hit.holder,
+                averted: factor.scale < 0.0,
+                weight,
+            }),
+        }
+    }
+    // Stable: of two as strong the one told first.
+    found.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+
+    let dna = settle(&mut evidence);
+    let told: Vec<_> = found
+        .iter()
+        // A theme whose first mention is its denial did not shape anybody.
+        .filter(|it| !it.averted)
+        .map(|it| match it.holder {
+            Holder::Own => lexicon.themes[it.theme].own.as_str(),
+            Holder::Kin => lexicon.themes[it.theme].witnessed.as_str(),
+        })
+        .collect();
+    let narrative_context = Narrative {
+        name,
+        gender: reading.gender,
+        shaped_by: &told,
+        dna: &dna,
+    }
+    .compose();
+    let themes = found
+        .iter()
+        .map(|it| OriginTheme {
+            name: lexicon.themes[it.theme].name.clone(),
+            label: lexicon.themes[it.theme].label.clone(),
+            weight: rounded(it.weight),
+        })
+        .collect();
+    Ok(Extraction {
+        dna,
+        evidence,
+        themes,
+        narrative_context,
+    })
+}
+
+struct Found {
+    theme: usize,
+    holder: Holder,
+    averted: bool,
+    weight: f64,
+}
+
+struct Hit<'a> {
+    cue: &'a Cue,
+    /// The words of the cue, in order.
+    words: Vec<usize>,
+    from: usize,
+    to: usize,
+    holder: Holder,
+}
+
+struct Factor {
+    scale: f64,
+    /// The word that turned it, when it stands before the cue.
+    from: Option<usize>,
+}
+
+fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
+    let words = &reading.words;
+    let mut hits: Vec<Hit<'a>> = Vec::new();
+    for (i, word) in words.iter().enumerate() {
+        for cue in lexicon.cues_from(word.numbers) {
+            let Some(matched) = match_from(words, i, cue) else {
+                continue;
+            };
+            // Whose it is says the word that carries the meaning, not the "father" in front.
+            let holder = matched.last().map_or(word.holder, |&it| words[it].holder);
+            if cue.holder.is_some_and(|it| it != holder) {
+                continue;
+            }
+            let to = matched.last().copied().unwrap_or(i);
+            hits.push(Hit {
+                cue,
+                words: matched,
+                from: i,
+                to,
+                holder,
+            });
+        }
+    }
+    // Longer cues first: they know more of what is meant.
+    hits.sort_by_key(|it| (std::cmp::Reverse(it.words.len()), it.to - it.from, it.from));
+    let mut kept: Vec<Hit<'a>> = Vec::new();
+    for hit in hits {
+        let overshadowed = kept.iter().any(|other| {
+            let shared = hit
+                .words
+                .iter()
+                .filter(|it| other.words.contains(it))
+                .count();
+            if other.cue.theme == hit.cue.theme {
+                shared > 0
+            } else {
+                shared == hit.words.len() && other.words.len() > hit.words.len()
+            }
+        });
+        if !overshadowed {
+            kept.push(hit);
+        }
+    }
+    kept.sort_by_key(|it| (it.from, it.to, it.cue.theme));
+    kept
+}
+
+fn match_from(words: &[Word], first: usize, cue: &Cue) -> Option<Vec<usize>> {
+    let mut matched = vec![first];
+    let mut at = first;
+    for element in &cue.elements[1..] {
+        let reach = words.len().min(at + 2 + cue.gap);
+        at = (at + 1..reach)
+            .take_while(|&j| words[j].sentence == words[first].sentence)
+            .find(|&j| {
+                (cue.crosses_clauses || words[j].clause == words[at].clause)
+                    && words[j]
+                        .numbers
+                        .iter()
+                        .flatten()
+                        .any(|it| element.contains(it))
+            })?;
+        matched.push(at);
+    }
+    Some(matched)
+}
+
+/// How many words a negation reaches forward.
+const NEGATION_REACH: usize = 3;
+
+impl Hit<'_> {
+    fn modifier(&self, reading: &Reading, lexicon: &Lexicon) -> Factor {
+        let words = &reading.words;
+        let modifiers = &lexicon.modifiers;
+        let mut scale = 1.0;
+        let mut from = None;
+        let mut heavy = 0;
+        let mut negated = false;
+        let before = (0..self.from)
+            .rev()
+            .take_while(|&j| words[j].clause == words[self.from].clause);
+        let between = (self.from..self.to).filter(|it| !self.words.contains(it));
+        let mut scaled = false;
+        for j in before {
+            let text = words[j].text.as_str();
+            if is_negation(text, lexicon) && !is_undone(words, j, lexicon) {
+                negated = !negated;
+                from = Some(j);
+            } else if heavy < 2 && !scaled && modifiers.intensifiers.contains(text) {
+                scale *= 1.5;
+                scaled = true;
+            } else if heavy < 2 && !scaled && modifiers.diminishers.contains(text) {
+                scale *= 0.5;
+                scaled = true;
+            }
+            if !modifiers.light.contains(text) {
+                heavy += 1;
+                if heavy == NEGATION_REACH {
+                    break;
+                }
+            }
+        }
+        for j in between {
+            let text = words[j].text.as_str();
+            if is_negation(text, lexicon) && !is_undone(words, j, lexicon) {
+                negated = !negated;
+            } else if modifiers.intensifiers.contains(text) && !scaled {
+                scale *= 1.5;
+                scaled = true;
+            } else if modifiers.diminishers.contains(text) && !scaled {
+                scale *= 0.5;
+                scaled = true;
+            }
+        }
+        if negated {
+            scale *= -0.5;
+        }
+        Factor {
+            scale,
+            from: from.filter(|_| negated),
+        }
+    }
+}
+
+fn is_negation(word: &str, lexicon: &Lexicon) -> bool {
+    word.ends_with("n't") || lexicon.modifiers.negations.contains(word)
+}
+
+/// "not only", "never failed to": no negation of what follows.
+fn is_undone(words: &[Word], at: usize, lexicon: &Lexicon) -> bool {
+    let modifiers = &lexicon.modifiers;
+    words.get(at + 1).is_some_and(|next| {
+        next.clause == words[at].clause
+            && (modifiers.not_negating.contains(&next.text)
+                || modifiers.undoing.contains(&next.text))
+    })
+}
+
+/// Four decimals: enough for any use, and the points stay readable.
+fn rounded(points: f64) -> f64 {
+    (points * 10_000.0).round() / 10_000.0
+}

@@ -1,0 +1,53 @@
+//! Persons, as the API shows them.
+
+use app::Access;
+use async_graphql::dataloader::Loader;
+use async_graphql::{Context, Object, SimpleObject};
+use domain::identity::{self, UserId};
+use std::collections::HashMap;
+
+use crate::{
+    Failure, Result, cx,
+    loader::{self, Loaders},
+};
+
+/// A person known to the system, with or without credentials.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct User {
+    /// The row.
+    #[graphql(flatten)]
+    pub row: identity::User,
+}
+
+impl From<identity::User> for User {
+    fn from(row: identity::User) -> Self {
+        Self { row }
+    }
+}
+
+impl Loader<UserId> for Loaders {
+    type Value = User;
+    type Error = Failure;
+
+    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, User>> {
+        let scope = self.cx.viewer.persons(Access::Read)?;
+        let found = persistence::identity::persons_by_ids(self.cx.reader(), scope, ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (row.id, User { row }))
+            .collect())
+    }
+}
+
+/// Queries of identity.
+#[derive(Debug, Default)]
+pub struct IdentityQuery;
+
+#[Object]
+impl IdentityQuery {
+    /// A person; null when there is none that you can see.
+    async fn user(&self, ctx: &Context<'_>, id: UserId) -> Result<Option<User>> {
+        cx(ctx).viewer.require(Access::Read)?;
+        loader::one(ctx, id).await
+    }
+}
