@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{device::DeviceId, dna::EntityId, values::Json};
 
+pub mod account;
 mod token;
 
 pub use token::{NotAToken, TokenPrefix, TokenSecret, TokenText};

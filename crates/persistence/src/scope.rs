@@ -68,7 +68,7 @@ impl PersonScope {
 }
 
 /// The condition that nothing meets.
-fn nothing() -> Condition {
+pub(crate) fn nothing() -> Condition {
     Condition::all().add(sea_orm::sea_query::Expr::val(1).eq(0))
 }
 

@@ -66,6 +66,11 @@ impl World {
 
     /// Over a given connection, such as one that counts statements.
     pub fn over(database: Database, db: Db) -> Self {
+        // What the server would log is shown with a failing test.
+        let _ = tracing_subscriber::fmt()
+            .with_test_writer()
+            .with_max_level(tracing::Level::WARN)
+            .try_init();
         let clock = TestClock::new();
         let moved = clock.clone();
         let count = AtomicU64::new(1);

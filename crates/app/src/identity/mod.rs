@@ -1,5 +1,34 @@
 //! Persons, their accounts, tokens and consents.
 
+mod acting;
+mod attempts;
+mod community;
+mod consent;
+mod first_start;
+mod login;
+mod password;
+mod platform;
+mod preference;
 mod session;
+mod token;
+mod user;
 
-pub use session::{Sessions, authenticate};
+pub use acting::act_as;
+pub use community::{
+    GuildUpdate, GuildUpsert, MemberUpsert, guild_member_remove, guild_member_upsert, guild_update,
+    guild_upsert,
+};
+pub use consent::{consent_grant, consent_revoke};
+pub use first_start::{FirstStart, first_start};
+pub use login::{LoggedIn, Login, PasswordSet, login, logout, user_password_set};
+pub use password::Password;
+pub use platform::{
+    GetOrCreate, IdentityLink, user_get_or_create, user_identity_link, user_identity_unlink,
+};
+pub use preference::{user_preference_delete, user_preference_set, user_preferences_set};
+pub(crate) use session::hash;
+pub use session::{Sessions, authenticate, check_token};
+pub use token::{Holder, NewToken, TokenCreate, mint, token_create, token_revoke};
+pub use user::{
+    UserCreate, UserUpdate, user_activate, user_create, user_deactivate, user_role_set, user_update,
+};

@@ -158,6 +158,9 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
     let mut hits: Vec<Hit<'a>> = Vec::new();
     for (i, word) in words.iter().enumerate() {
         for cue in lexicon.cues_from(word.numbers) {
+            if lexicon.themes[cue.theme].scenery && !reading.of_its_course {
+                continue;
+            }
             let Some(matched) = match_from(words, i, cue) else {
                 continue;
             };
@@ -267,6 +270,11 @@ impl Hit<'_> {
                 scaled = true;
             }
         }
+        // "mended nothing", "trusted nobody".
+        let after = words.get(self.to + 1).filter(|it| it.clause == words[self.to].clause);
+        if after.is_some_and(|it| matches!(it.text.as_str(), "nothing" | "nobody" | "none")) {
+            negated = !negated;
+        }
         if negated {
             scale *= -0.5;
         }
@@ -295,3 +303,6 @@ fn is_undone(words: &[Word], at: usize, lexicon: &Lexicon) -> bool {
 fn rounded(points: f64) -> f64 {
     (points * 10_000.0).round() / 10_000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,8 @@ pub struct Theme {
     pub points: Vec<(Predisposition, f64)>,
     /// What a witness takes in full; the rest counts half.
     pub models: HashSet<Predisposition>,
+    /// Whether its words may be mere setting, which counts only where a life is told.
+    pub scenery: bool,
 }
 
 /// Words that speak for a theme.
@@ -142,10 +144,11 @@ pub(super) type Element = Vec<u32>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct People {
-    pub mothers: HashSet<String>,
-    pub fathers: HashSet<String>,
-    pub elders: HashSet<String>,
+    pub women: HashSet<String>,
+    pub men: HashSet<String>,
+    pub either: HashSet<String>,
     pub not_kin_before: HashSet<String>,
+    pub life_course: HashSet<String>,
     pub upbringing: HashSet<String>,
     pub offspring: HashSet<String>,
     pub perceiving: HashSet<String>,
@@ -200,6 +203,8 @@ struct ThemeSource {
     points: BTreeMap<Predisposition, f64>,
     #[serde(default)]
     models: Vec<String>,
+    #[serde(default)]
+    scenery: bool,
     cues: String,
 }
 
@@ -302,6 +307,7 @@ impl Lexicon {
             own: theme.own,
             points: theme.points.into_iter().collect(),
             models,
+            scenery: theme.scenery,
         });
         Ok(())
     }

@@ -37,11 +37,11 @@ impl Narrative<'_> {
             (_, 0) => format!("{name} was shaped by {}.", joined(&shaped_by)),
             (_, 1) => format!("{name} carries {}.", joined(&shaped_by)),
             (_, 2) => format!("{name} comes from {}.", joined(&shaped_by)),
-            _ => format!("What made {name} is {}.", joined(&shaped_by)),
+            _ => format!("{name} grew out of {}.", joined(&shaped_by)),
         };
         match shows.as_slice() {
             [] if shaped_by.is_empty() => {
-                told.push_str(" What is to become of that is open.");
+                told.push_str(" Who this will be is open.");
             }
             [] => told.push_str(" It has left no strong leaning."),
             [one] => told.push_str(&format!(" {pronoun} {one}.")),

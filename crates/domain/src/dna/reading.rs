@@ -44,6 +44,8 @@ pub(super) struct Reading {
     pub words: Vec<Word>,
     /// Whether anybody's life is told at all.
     pub of_a_life: bool,
+    /// Whether it tells how a life went: relatives, childhood, work, learning.
+    pub of_its_course: bool,
     /// Whether the entity is a man or a woman, where its own words say so.
     pub gender: Option<Gender>,
 }
@@ -106,10 +108,12 @@ impl Reading {
         };
         reader.gender = reader.own_gender(&words);
         let of_a_life = reader.is_a_life(&words);
+        let of_its_course = reader.is_a_course(&words);
         reader.assign_holders(&mut words);
         Self {
             words,
             of_a_life,
+            of_its_course,
             gender: reader.gender,
         }
     }
@@ -205,11 +209,11 @@ impl Reader<'_> {
     fn kin(&self, words: &[Word], i: usize) -> Option<Option<Gender>> {
         let people = &self.lexicon.people;
         let text = words[i].text.as_str();
-        let gender = if people.mothers.contains(text) {
+        let gender = if people.women.contains(text) {
             Some(Gender::Female)
-        } else if people.fathers.contains(text) {
+        } else if people.men.contains(text) {
             Some(Gender::Male)
-        } else if people.elders.contains(text) {
+        } else if people.either.contains(text) {
             None
         } else {
             return None;
@@ -332,6 +336,14 @@ impl Reader<'_> {
                 || self.lexicon.people.upbringing.contains(text)
                 || (text == "grew" && words.get(i + 1).is_some_and(|it| it.text == "up"))
                 || (self.kin(words, i).is_some() && word.capital)
+        })
+    }
+
+    fn is_a_course(&self, words: &[Word]) -> bool {
+        let people = &self.lexicon.people;
+        (0..words.len()).any(|i| {
+            people.upbringing.contains(&words[i].text)
+                || people.life_course.contains(&self.lexicon.stem(&words[i].text))
         })
     }
 

@@ -30,8 +30,8 @@ mod input;
 mod mutation;
 mod query;
 
-pub use mutation::DnaMutation;
-pub use query::DnaQuery;
+pub use mutation::*;
+pub use query::*;
 
 /// An AI somebody. It may be cast onto one device, moved to another, or live on none.
 #[derive(Clone, Debug, SimpleObject)]

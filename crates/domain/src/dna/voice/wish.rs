@@ -190,8 +190,8 @@ fn is_a_language(words: &[Word], i: usize) -> bool {
 fn within(told: Told<(i32, i32)>, catalogue: &Catalogue) -> Told<(i32, i32)> {
     let (youngest, oldest) = catalogue.ages();
     let (low, high) = told.is;
-    // A few speakers are near the end, rather than the very last one alone.
-    let is = (low.min(oldest - 5).max(1), high.max(youngest + 1));
+    // Near the end is near enough.
+    let is = (low.min(oldest - 2).max(1), high.max(youngest + 1));
     Told { is, ..told }
 }
 

@@ -1,0 +1,265 @@
+//! The acceptance of extraction: the seed's story, its paraphrases, what must not move,
+//! stories the lexicon was not written from, and what holds for any text.
+
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::*;
+use crate::dna::{PatternWindow, Predisposition, TemporalResolution, Trait, evidence::sum};
+
+const FRANK: &str = "Frank's mom was a tired waitress who worked doubles. Dad was never around. \
+                     Frank grew up helping in the kitchen from age 7.";
+
+fn read(story: &str, name: &str) -> Extraction {
+    extract(story, Some(name)).unwrap()
+}
+
+/// The traits that a story moved, with their values.
+fn moved(it: &Extraction) -> Vec<(Trait, f64)> {
+    it.dna.traits().filter(|&(_, value)| value != 0.5).collect()
+}
+
+#[test]
+fn the_seeds_story_gives_the_seeds_dna() {
+    let frank = read(FRANK, "Frank");
+    for (which, expected) in [
+        (Trait::AnxietyThreshold, 0.8),
+        (Trait::ConfidenceBaseline, 0.4),
+        (Trait::WearinessAccumulationRate, 1.0),
+        (Trait::Resilience, 0.2),
+        (Trait::ServiceOrientation, 0.9),
+        (Trait::TemporalPrecision, 0.8),
+    ] {
+        let value = frank.dna.get(which);
+        assert!((value - expected).abs() <= 0.1, "{which} is {value}, expected {expected}");
+    }
+    assert_eq!(frank.dna.temporal_resolution, TemporalResolution::High);
+    assert_eq!(frank.dna.pattern_window, PatternWindow::Short);
+    for (which, _) in moved(&frank) {
+        assert!(frank.evidence.iter().any(|it| it.of == which.into()), "{which} has no evidence");
+    }
+}
+
+#[test]
+fn a_paraphrase_gives_nearly_the_same() {
+    let told = read(FRANK, "Frank").dna;
+    for paraphrase in [
+        "Frank's mother waited tables and came home exhausted after back-to-back shifts. His father \
+         had walked out long before. Since he was seven, Frank lent a hand at the stove.",
+        "He was raised by a single mother, a worn-out server in a diner who took every extra shift. \
+         By seven he was washing dishes and chopping onions in the back.",
+        "At the cafe where she served, Frank's mum pulled sixteen-hour days until she could hardly \
+         stay on her feet. There was no father. As a seven-year-old, Frank started working beside \
+         her in the kitchen.",
+        "Frank never knew his father. His mother carried plates in a roadside restaurant, one shift \
+         after another, and was always weary. At seven he was peeling potatoes for the cook.",
+    ] {
+        let dna = read(paraphrase, "Frank").dna;
+        for which in [
+            Trait::AnxietyThreshold,
+            Trait::ConfidenceBaseline,
+            Trait::WearinessAccumulationRate,
+            Trait::Resilience,
+            Trait::ServiceOrientation,
+            Trait::TemporalPrecision,
+        ] {
+            let (a, b) = (told.get(which), dna.get(which));
+            assert!((a - b).abs() <= 0.15, "{which}: {a} against {b} in {paraphrase}");
+        }
+        assert_eq!(dna.temporal_resolution, TemporalResolution::High, "{paraphrase}");
+        assert_eq!(dna.pattern_window, PatternWindow::Short, "{paraphrase}");
+    }
+}
+
+#[test]
+fn a_denial_does_not_raise_what_it_denies() {
+    for story in [
+        "Her mother was never tired, whatever the day had brought.",
+        "Her mother did not work doubles, and she wasn't exhausted.",
+        "Without being weary for an hour, his father walked home.",
+        "He was not a tired boy, nor a worn out one.",
+    ] {
+        let dna = extract(story, None).unwrap().dna;
+        assert!(dna.weariness_accumulation_rate <= 0.5, "{story} {dna:?}");
+    }
+    let not_only = read("Mia was not only tired, she was ill as well.", "Mia");
+    assert!(not_only.dna.weariness_accumulation_rate > 0.5);
+}
+
+#[test]
+fn botany_moves_nothing() {
+    for text in [
+        "The coffee bean is the seed of the coffee cherry, a stone fruit of the genus Coffea. The \
+         plant is a shrub of tropical highlands; arabica grows slowly in the shade of taller trees \
+         and carries less caffeine than robusta. Farmers harvest the cherries by hand, dry them \
+         for two weeks and hull the beans. Under drought the plants are stressed and drop leaves.",
+        "Seeds taken from a mother plant germinate within six weeks. Nurseries raise the seedlings \
+         in bags before planting them in the field, where they flower after three years.",
+    ] {
+        for name in [None, Some("Frank"), Some("Bean")] {
+            let it = extract(text, name).unwrap();
+            assert_eq!(moved(&it), [], "{:?}", it.evidence);
+            assert_eq!(it.evidence, []);
+            assert_eq!(it.themes, []);
+        }
+    }
+}
+
+#[test]
+fn modifiers_scale_and_repetition_fades() {
+    let anxiety = |story: &str| read(story, "Ada").dna.anxiety_threshold - 0.5;
+    let plain = anxiety("Ada was nervous in those years.");
+    assert!((anxiety("Ada was very nervous in those years.") - 1.5 * plain).abs() < 1e-3);
+    assert!((anxiety("Ada was slightly nervous in those years.") - 0.5 * plain).abs() < 1e-3);
+    assert!((anxiety("Ada was never nervous in those years.") + 0.5 * plain).abs() < 1e-3);
+    let twice = read("Ada was nervous. Later on Ada was nervous.", "Ada");
+    let points: Vec<_> = twice
+        .evidence
+        .iter()
+        .filter(|it| it.of == Predisposition::AnxietyThreshold)
+        .map(|it| it.points)
+        .collect();
+    assert_eq!(points, [0.28, 0.14]);
+}
+
+#[test]
+fn what_a_parent_went_through_is_witnessed() {
+    let own = read("Ada was a nervous waitress for years.", "Ada").dna;
+    let seen = read("Ada's mother was a nervous waitress for years.", "Ada").dna;
+    assert_eq!(own.service_orientation, seen.service_orientation, "modelled in full");
+    assert_eq!(own.anxiety_threshold, seen.anxiety_threshold, "modelled in full");
+    let half = (own.temporal_precision - 0.5) / 2.0;
+    assert!((seen.temporal_precision - 0.5 - half).abs() < 1e-9, "the rest counts half");
+}
+
+#[test]
+fn evidence_is_quoted_with_its_place() {
+    let story = "  « Ünal’s mother — a tired waitress — wept. » Ünal never met his father.";
+    let it = read(story, "Ünal");
+    let tired = it.evidence.iter().find(|it| it.of == Predisposition::WearinessAccumulationRate);
+    let tired = tired.unwrap();
+    assert_eq!(tired.quote.as_deref(), Some("tired"));
+    assert_eq!((tired.start, tired.end), (Some(22), Some(27)));
+    assert!(it.evidence.iter().any(|it| it.quote.as_deref() == Some("never met his father")));
+}
+
+#[test]
+fn the_length_of_a_story_is_bounded() {
+    assert_eq!(extract("  too short  ", None), Err(DnaError::StoryTooShort { characters: 9 }));
+    assert_eq!(
+        extract(&"a".repeat(20_001), None),
+        Err(DnaError::StoryTooLong { characters: 20_001 })
+    );
+    assert!(extract(&"ä".repeat(20_000), None).is_ok());
+    assert!(extract(&"She was tired. ".repeat(1_333), None).is_ok());
+    assert!(extract(&format!("{}\0\0 tired mother", "\u{202e}".repeat(30)), None).is_ok());
+}
+
+#[derive(Deserialize)]
+struct HeldOut {
+    story: Vec<HeldOutStory>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeldOutStory {
+    name: String,
+    text: String,
+    #[serde(default)]
+    up: Vec<Predisposition>,
+    #[serde(default)]
+    down: Vec<Predisposition>,
+    #[serde(default)]
+    still: bool,
+}
+
+/// How far a trait must move to have a direction.
+const PERCEPTIBLE: f64 = 0.03;
+
+#[test]
+fn directions_are_right_on_stories_the_lexicon_was_not_written_from() {
+    let HeldOut { story: stories } = toml::from_str(include_str!("../held_out.toml")).unwrap();
+    assert!(stories.len() >= 24);
+    let (mut right, mut wrong, mut missed, mut moved_still) = (0, 0, 0, Vec::new());
+    for story in &stories {
+        let it = read(&story.text, &story.name);
+        if story.still {
+            let moves: Vec<_> = it.evidence.iter().map(|it| (it.of, it.quote.clone())).collect();
+            if !moves.is_empty() {
+                moved_still.push(format!("{}: {moves:?}", story.name));
+            }
+        }
+        let expected = story.up.iter().map(|of| (of, 1.0)).chain(story.down.iter().map(|of| (of, -1.0)));
+        for (&of, direction) in expected {
+            match direction * sum(&it.evidence, of) {
+                x if x >= PERCEPTIBLE => right += 1,
+                x if x <= -PERCEPTIBLE => {
+                    wrong += 1;
+                    println!("wrong: {} {of} {x:.2}", story.name);
+                }
+                x => {
+                    missed += 1;
+                    println!("missed: {} {of} {x:.2}", story.name);
+                }
+            }
+        }
+    }
+    let all = f64::from(right + wrong + missed);
+    println!("{right} right, {wrong} wrong, {missed} missed, still ones moved: {moved_still:#?}");
+    assert!(f64::from(right) / all >= 0.8, "{right} right of {all}");
+    assert!(f64::from(wrong) / all <= 0.05, "{wrong} wrong of {all}");
+    assert!(moved_still.is_empty(), "{moved_still:#?}");
+}
+
+fn story() -> impl Strategy<Value = String> {
+    let phrase = prop::sample::select(vec![
+        "her mother", "was", "never", "tired", "very", "Frank", "’s", "worked doubles", ",", ". ",
+        "praised", "not", "strict", "the sea", "ÄÖ\u{301}", "\0", "don’t", "who", "when he", "🦀",
+        "in the kitchen", "his father left", "-", "—", "slightly", "music", "\n", "Mr. X",
+    ]);
+    prop_oneof![
+        prop::collection::vec(phrase, 8..80).prop_map(|it| it.join(" ")),
+        ".{20,300}",
+        "[a-zA-Z ,.']{20,300}",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_within_bounds_and_its_evidence_adds_up(text in story(), name in ".{0,12}") {
+        let Ok(it) = extract(&text, Some(&name)) else {
+            prop_assert!(!STORY_LENGTH.contains(&text.trim().chars().count()));
+            return Ok(());
+        };
+        prop_assert_eq!(&it, &extract(&text, Some(&name)).unwrap());
+        for (which, value) in it.dna.traits() {
+            prop_assert!((0.0..=1.0).contains(&value));
+            let of: Vec<_> = it.evidence.iter().filter(|it| it.of == which.into()).collect();
+            let clamped = of.iter().any(|it| it.clamped);
+            prop_assert!(clamped || (0.5 + sum(&it.evidence, which.into()) - value).abs() < 1e-9);
+            prop_assert!(!clamped || value == 0.0 || value == 1.0);
+            prop_assert!(!of.is_empty() || value == 0.5);
+        }
+        for evidence in &it.evidence {
+            let (start, end) = (evidence.start.unwrap() as usize, evidence.end.unwrap() as usize);
+            let quoted: String = text.chars().skip(start).take(end - start).collect();
+            prop_assert_eq!(Some(&quoted), evidence.quote.as_ref());
+            prop_assert!(evidence.points != 0.0 && evidence.points.is_finite());
+        }
+        prop_assert!(!it.narrative_context.is_empty());
+    }
+}
+
+#[test]
+fn zz_explain() {
+    let HeldOut { story: stories } = toml::from_str(include_str!("../held_out.toml")).unwrap();
+    for story in &stories {
+        let it = read(&story.text, &story.name);
+        println!("== {} | {}", story.name, it.narrative_context);
+        let mut seen = std::collections::BTreeMap::new();
+        for e in &it.evidence {
+            seen.entry((e.start, e.theme.clone())).or_insert_with(|| (e.quote.clone().unwrap(), String::new())).1.push_str(&format!(" {}{:+.2}", &e.of.as_str()[..6], e.points));
+        }
+        for ((_, t), (q, p)) in seen { println!("   {t} «{q}»{p}"); }
+    }
+}
