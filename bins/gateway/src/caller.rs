@@ -6,7 +6,10 @@
 
 use std::net::IpAddr;
 
-use app::{Principal, Viewer, identity::authenticate};
+use app::{
+    Viewer,
+    identity::{act_as, check_token},
+};
 use axum::http::{HeaderMap, StatusCode, header};
 use domain::identity::{TokenText, UserId};
 use graphql::code;
@@ -38,7 +41,7 @@ impl Gateway {
         let person = person
             .to_str()
             .map_err(|_| Refusal::bad_request("X-Anima-Act-As is not the id of a user"))?;
-        acting_for(viewer, person)
+        self.acting_for(viewer, person).await
     }
 
     /// The viewer of a bearer token.
@@ -46,43 +49,34 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::viewer`].
     pub async fn viewer_of_token(&self, token: &str, address: IpAddr) -> Result<Viewer, Refusal> {
-        self.limits.may_check_token(address)?;
-        authenticate(&self.services, token).await.map_err(|error| {
-            if matches!(error, app::Error::Unauthenticated) {
-                self.limits.note_failed_token(address);
-                return Refusal::new(
+        check_token(&self.services, token, Some(address))
+            .await
+            .map_err(|error| match error {
+                app::Error::Unauthenticated => Refusal::new(
                     StatusCode::UNAUTHORIZED,
                     code::UNAUTHENTICATED,
                     "the access token is wrong, expired or revoked",
-                );
-            }
-            error.into()
-        })
+                ),
+                other => other.into(),
+            })
+    }
+
+    /// The viewer, acting for the person that `X-Anima-Act-As` names.
+    ///
+    /// # Errors
+    /// When the viewer is no service, or the text no user's id.
+    pub async fn acting_for(&self, viewer: Viewer, person: &str) -> Result<Viewer, Refusal> {
+        let person: UserId = person
+            .parse()
+            .map_err(|error| Refusal::bad_request(format!("X-Anima-Act-As: {error}")))?;
+        let cx = self.services.cx(viewer, app::Request::default());
+        Ok(act_as(&cx, person).await?)
     }
 
     /// The client's address: the peer's, or what a trusted proxy says it is.
     pub fn client_address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         client_address(&self.config.trusted_proxy, headers, peer)
     }
-}
-
-/// The viewer, acting for the person that `X-Anima-Act-As` names.
-///
-/// # Errors
-/// When the viewer is no service, or the text no user's id.
-pub fn acting_for(mut viewer: Viewer, person: &str) -> Result<Viewer, Refusal> {
-    if !matches!(viewer.principal, Principal::Service { .. }) {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            code::FORBIDDEN,
-            "only a service may act for a person",
-        ));
-    }
-    let person: UserId = person
-        .parse()
-        .map_err(|error| Refusal::bad_request(format!("X-Anima-Act-As: {error}")))?;
-    viewer.acts_for = Some(person);
-    Ok(viewer)
 }
 
 /// The token of an `Authorization: Bearer …` header.

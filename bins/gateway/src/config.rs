@@ -270,17 +270,6 @@ pub struct Config {
     )]
     pub service_rate_limit: RateLimit,
 
-    /// Failed checks of a token that an address may make at once, and how many more each
-    /// second; or off.
-    #[arg(
-        long,
-        env = "ANIMA_TOKEN_RATE_LIMIT",
-        default_value = "100/5",
-        value_name = "off|CAPACITY/REFILL",
-        help_heading = "Limits"
-    )]
-    pub token_rate_limit: RateLimit,
-
     /// Sockets and event streams that one principal (or anonymous address) may have open.
     #[arg(
         long,

@@ -1,10 +1,11 @@
-//! Who may ask how much: buckets of points, failed checks of tokens, operations at once.
+//! Who may ask how much: buckets of points, and operations at once. Failed checks of tokens are
+//! counted by `app::identity::check_token`.
 
 use std::{
     net::IpAddr,
     num::NonZeroU32,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use app::{Principal, Viewer};
@@ -113,8 +114,6 @@ impl std::fmt::Debug for Buckets {
 pub struct Limits {
     ordinary: Buckets,
     privileged: Buckets,
-    failures: Buckets,
-    blocked: Cache<IpAddr, Instant>,
     in_flight: Arc<Semaphore>,
 }
 
@@ -124,11 +123,6 @@ impl Limits {
         Self {
             ordinary: Buckets::new(config.rate_limit),
             privileged: Buckets::new(config.service_rate_limit),
-            failures: Buckets::new(config.token_rate_limit),
-            blocked: Cache::builder()
-                .max_capacity(MAX_BUCKETS)
-                .time_to_live(Duration::from_secs(60))
-                .build(),
             in_flight: Arc::new(Semaphore::new(config.max_in_flight.0)),
         }
     }
@@ -159,32 +153,6 @@ impl Limits {
                     format!("this costs {cost} points, more than are left for now"),
                 )
             })
-    }
-
-    /// Whether the address may have another token checked.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` for a moment, after too many that failed.
-    pub fn may_check_token(&self, address: IpAddr) -> Result<(), Refusal> {
-        let until = self.blocked.get(&network_of(address));
-        match until.map(|it| it.saturating_duration_since(Instant::now())) {
-            None | Some(Duration::ZERO) => Ok(()),
-            Some(wait) => {
-                metrics::counter!("anima_refused_total", "reason" => "tokens").increment(1);
-                Err(Refusal::rate_limited(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    wait,
-                    "too many access tokens from this address were wrong",
-                ))
-            }
-        }
-    }
-
-    /// Notes that a token from the address was wrong.
-    pub fn note_failed_token(&self, address: IpAddr) {
-        if let Some(Err(wait)) = self.failures.take(Key::Address(network_of(address)), 1) {
-            self.blocked.insert(network_of(address), Instant::now() + wait);
-        }
     }
 
     /// Room for one more operation.

@@ -39,7 +39,14 @@ fn run(cli: Cli) -> Result<(), StartError> {
                 commands::schema();
                 Ok(())
             }
-            Some(Command::Token(_) | Command::User(_)) => Err(StartError::Failed(String::new())),
+            Some(Command::Token(command)) => {
+                print!("{}", commands::token(&config, command).await?);
+                Ok(())
+            }
+            Some(Command::User(command)) => {
+                print!("{}", commands::user(&config, command).await?);
+                Ok(())
+            }
         }
     })
 }

@@ -3,11 +3,12 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use app::{Services, Settings};
+use app::{Services, Settings, identity::first_start};
 use persistence::{Db, engine::Options};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
+    commands,
     config::{Config, LogFormat},
     serve::{ServeError, serve},
     shutdown::Signals,
@@ -121,6 +122,7 @@ pub async fn services(config: &Config) -> Result<Arc<Services>, StartError> {
     })?;
     let settings = Settings {
         policy_version: config.policy_version.clone(),
+        ..Settings::default()
     };
     Ok(Services::system(db, settings))
 }
@@ -160,10 +162,11 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         .map_err(|error| StartError::Failed(format!("signals cannot be received: {error}")))?;
     let starting = async {
         let services = services(&config).await?;
+        let first = first_start(&services).await?;
         let running = serve(config.clone(), Arc::clone(&services)).await?;
-        Ok::<_, StartError>((services, running))
+        Ok::<_, StartError>((services, first, running))
     };
-    let (services, running) = tokio::select! {
+    let (services, first, running) = tokio::select! {
         started = starting => started?,
         signal = signals.next() => {
             tracing::info!(signal, "stopped before it had started");
@@ -171,6 +174,15 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         }
     };
     tracing::info!(address = %running.address, database = %config.database_url, "ready");
+    if let Some(first) = first {
+        let token = first.token.reveal();
+        println!("This is the first start. The administrator \"admin\" has been made.");
+        println!("API key, shown this once: {token}");
+        if !config.no_graphiql {
+            let address = commands::local(running.address);
+            println!("GraphiQL: http://{address}/graphiql#token={token}");
+        }
+    }
 
     let signal = signals.next().await;
     tracing::info!(signal, "stopping: finishing what runs; a second signal stops at once");

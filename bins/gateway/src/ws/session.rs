@@ -24,7 +24,7 @@ use super::{
     send,
 };
 use crate::{
-    caller::{acting_for, strip_bearer},
+    caller::strip_bearer,
     model::Kind,
     operation::{Answer, Caller, Incoming},
     refusal::Refusal,
@@ -55,7 +55,6 @@ pub struct Session {
 struct Opened {
     viewer: Viewer,
     token: Option<String>,
-    act_as: Option<String>,
     socket: Socket,
 }
 
@@ -157,7 +156,6 @@ impl Session {
         Ok(Opened {
             viewer,
             token,
-            act_as,
             socket,
         })
     }
@@ -169,12 +167,12 @@ impl Session {
         };
         match act_as {
             None => Ok(viewer),
-            Some(person) => acting_for(viewer, person),
+            Some(person) => self.gateway.acting_for(viewer, person).await,
         }
     }
 
     /// After the acknowledgement.
-    async fn converse(&mut self, socket: &mut WebSocket, mut opened: Opened) -> End {
+    async fn converse(&mut self, socket: &mut WebSocket, opened: Opened) -> End {
         let closing = self.gateway.closing.clone();
         let start = Instant::now();
         let mut recheck = interval_at(start + RECHECK, RECHECK);
@@ -186,7 +184,7 @@ impl Session {
             let step = tokio::select! {
                 () = closing.cancelled() => Err(going_away()),
                 () = opened.socket.revoked.cancelled() => Err(revoked()),
-                _ = recheck.tick() => self.recheck(&mut opened).await,
+                _ = recheck.tick() => self.recheck(&opened).await,
                 _ = heartbeat.tick() => {
                     if heard.elapsed() > SILENCE {
                         Err(End::Gone)
@@ -213,7 +211,7 @@ impl Session {
     }
 
     /// Looks whether the token still makes the viewer. A database that is away closes nothing.
-    async fn recheck(&mut self, opened: &mut Opened) -> Result<(), End> {
+    async fn recheck(&mut self, opened: &Opened) -> Result<(), End> {
         let Some(token) = &opened.token else {
             return Ok(());
         };
@@ -224,11 +222,6 @@ impl Session {
                     return Ok(());
                 }
                 // Another role, or fewer scopes: what runs was allowed to somebody else.
-                if let Some(person) = &opened.act_as
-                    && acting_for(viewer, person).is_err()
-                {
-                    return Err(revoked());
-                }
                 let reason = "Forbidden: what this token may do has changed";
                 Err(End::close(protocol::FORBIDDEN, reason))
             }
