@@ -63,14 +63,13 @@ pub struct Subscription(audit::AuditSubscription);
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// The schema's builder; the gateway sets the validation mode.
+/// The schema's builder; the gateway sets the validation mode, and whether it may be introspected.
 pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(
         Query::default(),
         Mutation::default(),
         Subscription::default(),
     )
-    .disable_suggestions()
 }
 
 /// The schema, validating strictly.

@@ -58,6 +58,17 @@ pub struct Db {
     replica: Option<DatabaseConnection>,
 }
 
+/// The state of a pool of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// `reader`, `writer` (SQLite) or `replica`; on PostgreSQL the reader writes too.
+    pub name: &'static str,
+    /// How many connections are open.
+    pub open: u32,
+    /// How many of them nobody uses.
+    pub idle: u32,
+}
+
 /// How many prepared statements a connection keeps. Every statement of the loaders has
 /// constant text, so this is about the number of distinct statements there are.
 const STATEMENT_CACHE: usize = 500;
@@ -122,6 +133,54 @@ impl Db {
             ..Default::default()
         };
         Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// Sees that the database can be written, without writing.
+    ///
+    /// # Errors
+    /// For a read-only file, a full one, or a standby.
+    pub async fn check_writable(&self) -> Result<()> {
+        // On SQLite this takes the write lock.
+        let txn = self.begin().await?;
+        if self.backend() == DbBackend::Postgres {
+            let sql = "SELECT current_setting('transaction_read_only') AS read_only";
+            let row = txn
+                .query_one_raw(statement(DbBackend::Postgres, sql, []))
+                .await?;
+            let read_only = row.map(|it| it.try_get::<String>("", "read_only"));
+            if read_only.transpose()?.as_deref() == Some("on") {
+                let message = "the server allows no writing: a standby, or set read-only";
+                return Err(sea_orm::DbErr::Custom(message.to_owned()).into());
+            }
+        }
+        Ok(txn.rollback().await?)
+    }
+
+    /// How many connections each pool has open.
+    pub fn pools(&self) -> Vec<Pool> {
+        let state = |name, it: &DatabaseConnection| {
+            let (open, idle) = match it.get_database_backend() {
+                DbBackend::Sqlite => {
+                    let pool = it.get_sqlite_connection_pool();
+                    (pool.size(), pool.num_idle())
+                }
+                _ => {
+                    let pool = it.get_postgres_connection_pool();
+                    (pool.size(), pool.num_idle())
+                }
+            };
+            Pool {
+                name,
+                open,
+                idle: u32::try_from(idle).unwrap_or(open),
+            }
+        };
+        let mut pools = vec![state("reader", &self.reader)];
+        if self.backend() == DbBackend::Sqlite {
+            pools.push(state("writer", &self.writer));
+        }
+        pools.extend(self.replica.as_ref().map(|it| state("replica", it)));
+        pools
     }
 
     /// Calls `watch` with every statement sent, for tests that count them.
