@@ -375,9 +375,7 @@ impl Config {
     ///
     /// # Errors
     /// As [`Cli::read`].
-    pub fn from_flags<'a>(
-        flags: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, clap::Error> {
+    pub fn from_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
         let flags = std::iter::once("anima-gateway").chain(flags);
         Ok(Cli::try_parse_from(flags).map_err(name_variable)?.config)
     }
@@ -421,7 +419,10 @@ fn name_variable(mut error: clap::Error) -> clap::Error {
     };
     if flag.contains("-url ") {
         // It may hold a password.
-        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+        error.insert(
+            ContextKind::InvalidValue,
+            ContextValue::String("…".to_owned()),
+        );
     }
     let command = Cli::command();
     let variable = command

@@ -117,9 +117,9 @@ pub async fn services(config: &Config) -> Result<Arc<Services>, StartError> {
         .await
         .map_err(|error| StartError::database(config, "cannot be opened", with_causes(&error)))?;
     schema(config, &db).await?;
-    db.check_writable().await.map_err(|error| {
-        StartError::database(config, "cannot be written", with_causes(&error))
-    })?;
+    db.check_writable()
+        .await
+        .map_err(|error| StartError::database(config, "cannot be written", with_causes(&error)))?;
     let settings = Settings {
         policy_version: config.policy_version.clone(),
         ..Settings::default()
@@ -148,7 +148,10 @@ async fn schema(config: &Config, db: &Db) -> Result<(), StartError> {
         )));
     }
     let applied = migration::migrate(db.writer()).await.map_err(failed)?;
-    tracing::info!(applied = applied.len(), "the schema was brought up to this version");
+    tracing::info!(
+        applied = applied.len(),
+        "the schema was brought up to this version"
+    );
     Ok(())
 }
 
@@ -185,7 +188,10 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     }
 
     let signal = signals.next().await;
-    tracing::info!(signal, "stopping: finishing what runs; a second signal stops at once");
+    tracing::info!(
+        signal,
+        "stopping: finishing what runs; a second signal stops at once"
+    );
     tokio::select! {
         finished = running.stop() => if !finished {
             tracing::warn!("what still ran after the time configured was given up");

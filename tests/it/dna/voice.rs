@@ -15,7 +15,8 @@ on_both_engines! {
                      contributions { gender accent age temperament } reasons } } }";
         let answer = world.run(&ann, query, json!({ "id": id })).await;
         let matches = answer.at("/entity/voiceMatches").as_array().unwrap();
-        assert_eq!(matches.len(), 3);
+        assert_eq!(matches.len(), 3, "{:#}", answer.0);
+        eprintln!("{:#}", answer.0);
         for it in matches {
             assert_eq!(it["voice"]["gender"], "MALE");
             assert_eq!(it["voice"]["accent"], "Scottish");
