@@ -321,4 +321,5 @@ fn rounded(points: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that must be exact")]
 mod tests;

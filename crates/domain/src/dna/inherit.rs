@@ -44,7 +44,7 @@ pub struct Inherited {
 /// The DNA of a child of one or two parents, with an optional story of its own.
 ///
 /// Per trait: 0.5 + 0.7·(base − 0.5) + ε, clamped, where base is the parent's value or the
-/// mean of two and ε ~ N(0, 0.05) is drawn from a ChaCha20 generator seeded by `seed`, in
+/// mean of two and ε ~ N(0, 0.05) is drawn from a `ChaCha20` generator seeded by `seed`, in
 /// the documented order of traits. Ordinals are the parent's; of two that differ, one by
 /// the same generator. The story's points count half on top; an ordinal it gives wins.
 pub fn inherit(

@@ -357,13 +357,13 @@ impl Lexicon {
         if elements.is_empty() {
             return Err(format!("cue \"{text}\": no words"));
         }
-        let classed = pattern.contains("@parent") || pattern.contains("@kin");
+        let of_kin = pattern.contains("@parent") || pattern.contains("@kin");
         Ok(Cue {
             theme,
             elements,
             holder,
-            gap: gap.unwrap_or(if classed { 4 } else { 2 }),
-            crosses_clauses: classed,
+            gap: gap.unwrap_or(if of_kin { 4 } else { 2 }),
+            crosses_clauses: of_kin,
         })
     }
 
