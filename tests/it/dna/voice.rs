@@ -16,7 +16,6 @@ on_both_engines! {
         let answer = world.run(&ann, query, json!({ "id": id })).await;
         let matches = answer.at("/entity/voiceMatches").as_array().unwrap();
         assert_eq!(matches.len(), 3, "{:#}", answer.0);
-        eprintln!("{:#}", answer.0);
         for it in matches {
             assert_eq!(it["voice"]["gender"], "MALE");
             assert_eq!(it["voice"]["accent"], "Scottish");

@@ -380,12 +380,9 @@ impl Reader<'_> {
                 .rev()
                 .take_while(|it| it.sentence == here.sentence);
             if opening && first.clone().all(|it| it.clause == here.clause) {
-                let (clause, from) = (here.clause, i + 1 - first.count() - 1);
+                let from = i - first.count();
                 if !(from..=i).any(|j| self.mention(words, j).is_some()) {
-                    let holder = (i + 1..words.len())
-                        .take_while(|&j| words[j].clause == clause + 1)
-                        .last()
-                        .map_or(words[i + 1].holder, |j| words[j].holder);
+                    let holder = words[i + 1].holder;
                     words[from..=i].iter_mut().for_each(|it| it.holder = holder);
                 }
             }
