@@ -119,6 +119,7 @@ impl Cx {
     }
 
     /// The same services and request, for another viewer.
+    #[must_use]
     pub fn with_viewer(&self, viewer: Viewer) -> Self {
         Self {
             viewer,

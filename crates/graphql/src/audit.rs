@@ -33,6 +33,7 @@ pub struct AuditSubscription;
 impl AuditSubscription {
     /// Every event as it is logged, from now on; administrators only. A subscriber that
     /// falls behind is dropped with an error rather than buffered without end.
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
     async fn event_logged(
         &self,
         ctx: &Context<'_>,

@@ -11,6 +11,11 @@
 //! }
 //! ```
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world should panic"
+)]
+
 pub mod database;
 mod llm;
 mod world;

@@ -152,23 +152,8 @@ impl World {
         let mut parent: Option<EntityId> = None;
         let mut ids = Vec::new();
         for generation in 0..generations {
-            let entity = Entity {
-                id: cx.id(),
-                owner_id: owner,
-                kind: EntityKind::Virtual,
-                name: format!("G{generation}"),
-                device_id: None,
-                personality: None,
-                interests: Json(Vec::new()),
-                personality_config: Json(Value::Object(serde_json::Map::new())),
-                voice_config: Json(Value::Object(serde_json::Map::new())),
-                personality_template: None,
-                personality_tokens: 2_000,
-                persona_definition_id: None,
-                is_active: true,
-                created_at: now,
-                updated_at: now,
-            };
+            let name = format!("G{generation}");
+            let entity = Entity::new(cx.id(), owner, EntityKind::Virtual, name, now);
             let genome = EntityDna {
                 id: cx.id(),
                 entity_id: entity.id,

@@ -228,11 +228,12 @@ impl Entity {
         .page()?;
         let db = cx(ctx).reader();
         let slice = persistence::dna::revisions_of(db, self.row.id, &page).await?;
-        let total = match wants_total(ctx) {
-            true => Some(count(
+        let total = if wants_total(ctx) {
+            Some(count(
                 persistence::dna::revision_count(db, self.row.id).await?,
-            )),
-            false => None,
+            ))
+        } else {
+            None
         };
         let slice = slice.map(|row| DnaRevision { row });
         Ok(DnaRevisionConnection::of(slice, total, |it| {

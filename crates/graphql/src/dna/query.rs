@@ -66,9 +66,10 @@ impl DnaQuery {
         let filter = rows::EntityFilter::from(filter.unwrap_or_default());
         let db = cx.reader();
         let slice = rows::entities_page(db, &scope, &filter, order_by.into(), &page).await?;
-        let total = match wants_total(ctx) {
-            true => Some(count(rows::entities_count(db, &scope, &filter).await?)),
-            false => None,
+        let total = if wants_total(ctx) {
+            Some(count(rows::entities_count(db, &scope, &filter).await?))
+        } else {
+            None
         };
         Ok(EntityConnection::of(
             slice.map(Entity::from),
@@ -93,6 +94,7 @@ impl DnaQuery {
 
     /// The voices of the catalogue: the 108 speakers of the VCTK corpus and those the operator
     /// added.
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
     async fn voices(
         &self,
         ctx: &Context<'_>,

@@ -158,9 +158,12 @@ fn filtered(
     let name_contains = name_contains.as_ref();
     all = all.add_option(name_contains.map(|it| contains(column(entities::Column::Name), it)));
     all = all.add_option(is_active.map(|it| entities::Column::IsActive.eq(it)));
-    all = all.add_option(is_cast.map(|cast| match cast {
-        true => entities::Column::DeviceId.is_not_null(),
-        false => entities::Column::DeviceId.is_null(),
+    all = all.add_option(is_cast.map(|cast| {
+        if cast {
+            entities::Column::DeviceId.is_not_null()
+        } else {
+            entities::Column::DeviceId.is_null()
+        }
     }));
 
     let gene = |it| Expr::col((entity_dna::Entity, it));
