@@ -127,6 +127,11 @@ impl Cx {
         self.services.db.reader()
     }
 
+    /// The pool that writes, for a single statement; anything more takes [`Cx::begin`].
+    pub fn writer(&self) -> &DatabaseConnection {
+        self.services.db.writer()
+    }
+
     /// A transaction that writes; what is published in it is told after commit only.
     pub async fn begin(&self) -> Result<Txn> {
         Ok(Txn {

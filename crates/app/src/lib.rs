@@ -32,6 +32,7 @@ pub mod audit;
 pub mod context;
 pub mod device;
 pub mod error;
+pub mod idempotency;
 pub mod identity;
 pub mod viewer;
 

@@ -190,6 +190,84 @@ impl Viewer {
         }
     }
 
+    /// Whether the token is fenced to entities, and so reaches no person and no device.
+    pub fn is_fenced(&self) -> bool {
+        self.scopes.entities.is_some()
+    }
+
+    /// Whether a token made by this viewer may have this scope: never more than it has itself.
+    pub fn may_grant(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::Read => self.scopes.read,
+            Scope::Write => self.scopes.write,
+            Scope::Admin => self.scopes.admin,
+            Scope::Entity(_) => true,
+        }
+    }
+
+    /// The account the viewer itself has, never one it acts for: whose tokens and password
+    /// it may see to.
+    pub fn account(&self) -> Option<UserId> {
+        match self.principal {
+            Principal::User { id, .. } | Principal::Service { id }
+                if self.acts_for.is_none() && !self.is_fenced() =>
+            {
+                Some(id)
+            }
+            _ => None,
+        }
+    }
+
+    /// What persons keep to themselves: preferences and consents. A service sees those of the
+    /// person it acts for.
+    pub fn private(&self, access: Access) -> Result<PersonScope> {
+        self.require(access)?;
+        Ok(match self.person() {
+            _ if self.is_admin() => PersonScope::All,
+            Some(id) if !self.is_fenced() => PersonScope::Only(id),
+            _ => PersonScope::None,
+        })
+    }
+
+    /// Accounts with their tokens: one's own, never those of a person one acts for.
+    pub fn accounts(&self, access: Access) -> Result<PersonScope> {
+        self.require(access)?;
+        Ok(match self.account() {
+            _ if self.is_admin() => PersonScope::All,
+            Some(id) => PersonScope::Only(id),
+            None => PersonScope::None,
+        })
+    }
+
+    /// To change what is a person's own: the person, a service that acts for them, or an
+    /// administrator. `field` is the input field that names the person.
+    pub fn require_person(&self, id: UserId, field: &str) -> Result<()> {
+        let scope = self.private(Access::Write)?;
+        if scope.allows(id) {
+            Ok(())
+        } else if self.is_service() && self.acts_for.is_none() {
+            Err(Error::Forbidden(
+                "a service changes what is a person's for that person: say actAs",
+            ))
+        } else {
+            Err(Error::not_found(field))
+        }
+    }
+
+    /// To see to a person's account (password, tokens, export, erasure): the person, or an
+    /// administrator; no service in their place.
+    pub fn require_account(&self, id: UserId, field: &str) -> Result<()> {
+        if self.accounts(Access::Write)?.allows(id) {
+            Ok(())
+        } else if self.is_service() {
+            Err(Error::Forbidden(
+                "a service cannot see to a person's account",
+            ))
+        } else {
+            Err(Error::not_found(field))
+        }
+    }
+
     /// Entities, their state, DNA and opinions.
     pub fn entities(&self, access: Access) -> Result<EntityScope> {
         self.require(access)?;

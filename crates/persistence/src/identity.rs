@@ -9,7 +9,7 @@ use domain::{
     },
     values::Json,
 };
-use sea_orm::entity::prelude::*;
+use sea_orm::{QuerySelect, entity::prelude::*};
 
 use crate::{Result, engine, scope::PersonScope};
 
@@ -304,4 +304,22 @@ pub async fn persons_by_ids(
         .all(db)
         .await?;
     Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// The token with this id.
+pub async fn token_by_id(
+    db: &impl ConnectionTrait,
+    id: AccessTokenId,
+) -> Result<Option<AccessToken>> {
+    let row = access_tokens::Entity::find_by_id(id).one(db).await?;
+    Ok(row.map(AccessToken::from))
+}
+
+/// A person's row, locked until the transaction ends (on SQLite the whole database is).
+pub async fn user_for_update(db: &impl ConnectionTrait, id: UserId) -> Result<Option<User>> {
+    let row = users::Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(db)
+        .await?;
+    Ok(row.map(User::from))
 }

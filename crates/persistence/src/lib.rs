@@ -68,6 +68,7 @@ pub mod audit;
 pub mod device;
 pub mod dna;
 pub mod engine;
+pub mod idempotency;
 pub mod identity;
 pub mod page;
 pub mod scope;

@@ -1,5 +1,11 @@
 //! Persons, their accounts, tokens and consents.
 
+mod attempts;
+mod password;
 mod session;
+mod token;
 
-pub use session::{Sessions, authenticate};
+pub use password::Password;
+pub use session::{Sessions, authenticate, check_token};
+pub(crate) use session::hash;
+pub use token::{Holder, NewToken, TokenCreate, mint, token_create, token_revoke};

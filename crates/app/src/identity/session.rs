@@ -1,6 +1,13 @@
 //! Checking access tokens: by prefix, in constant time, and remembered for at most 30 seconds.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::identity::{AccessTokenId, Role, TokenKind, TokenText};
@@ -9,6 +16,7 @@ use persistence::identity::{TokenOwner, token_by_prefix, touch_token};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::{attempts::Limits, password::Passwords};
 use crate::{Error, Principal, Result, Services, Viewer};
 
 /// How long a verified token is believed without asking the database again; so long may a
@@ -23,6 +31,10 @@ pub(crate) const LOGIN_LASTS: TimeDelta = TimeDelta::hours(12);
 #[derive(Debug)]
 pub struct Sessions {
     verified: Cache<String, Verified>,
+    /// Counts what was forgotten, so that a check that began before does not remember after.
+    forgotten: AtomicU64,
+    pub(crate) limits: Limits,
+    pub(crate) passwords: Passwords,
 }
 
 #[derive(Clone, Debug)]
@@ -40,16 +52,23 @@ impl Sessions {
             .max_capacity(10_000)
             .time_to_live(Duration::from_secs(30))
             .build();
-        Self { verified }
+        Self {
+            verified,
+            forgotten: AtomicU64::new(0),
+            limits: Limits::new(),
+            passwords: Passwords::new(),
+        }
     }
 
     /// Forgets a token at once, after it was revoked or its owner changed.
     pub fn forget(&self, prefix: &str) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.verified.invalidate(prefix);
     }
 
     /// Forgets everything, after a change that may touch many tokens.
     pub fn forget_all(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.verified.invalidate_all();
     }
 }
@@ -85,6 +104,7 @@ pub async fn authenticate(services: &Arc<Services>, bearer: &str) -> Result<View
         return Ok(known.viewer);
     }
 
+    let forgotten = services.sessions.forgotten.load(Ordering::SeqCst);
     let found = token_by_prefix(services.db.reader(), prefix).await?;
     let found = found
         .filter(|it| same(&it.token.secret_hash))
@@ -97,11 +117,35 @@ pub async fn authenticate(services: &Arc<Services>, bearer: &str) -> Result<View
         expires_at,
         believed_until: now + BELIEVED_FOR,
     };
-    services
-        .sessions
-        .verified
-        .insert(prefix.to_owned(), verified);
+    let sessions = &services.sessions;
+    sessions.verified.insert(prefix.to_owned(), verified);
+    if sessions.forgotten.load(Ordering::SeqCst) != forgotten {
+        // Revoked meanwhile, perhaps: not remembered, and the next check asks again.
+        sessions.verified.invalidate(prefix);
+    }
     Ok(viewer)
+}
+
+/// As [`authenticate`], with a limit on failures from one address: for the edge, where tokens
+/// of strangers arrive.
+///
+/// # Errors
+/// [`Error::RateLimited`] after 100 failures in a minute.
+pub async fn check_token(
+    services: &Arc<Services>,
+    bearer: &str,
+    address: Option<IpAddr>,
+) -> Result<Viewer> {
+    let Some(address) = address else {
+        return authenticate(services, bearer).await;
+    };
+    let limits = &services.sessions.limits;
+    limits.token_check(address, services.clock.now())?;
+    let viewer = authenticate(services, bearer).await;
+    if matches!(viewer, Err(Error::Unauthenticated)) {
+        limits.token_failed(address, services.clock.now());
+    }
+    viewer
 }
 
 fn viewer_of(found: &TokenOwner, now: DateTime<Utc>) -> Option<Viewer> {
