@@ -128,7 +128,6 @@ pub struct ScoreFilter {
 macro_rules! connection {
     ($connection:ident, $edge:ident, $node:ty, $what:literal) => {
         #[doc = concat!("A page of ", $what, ".")]
-        #[derive(Debug)]
         pub struct $connection {
             edges: Vec<$edge>,
             page_info: async_graphql::connection::PageInfo,

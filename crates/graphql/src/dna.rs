@@ -2,7 +2,8 @@
 
 use app::Access;
 use async_graphql::dataloader::Loader;
-use async_graphql::{Context, Object, SimpleObject};
+// `OutputType`: what flattening in `ComplexObject` calls without naming it.
+use async_graphql::{ComplexObject, Context, Object, OutputType, SimpleObject};
 use domain::dna::{self, EntityId};
 use std::collections::HashMap;
 
@@ -13,10 +14,23 @@ use crate::{
 
 /// An AI somebody. It may be cast onto one device, moved to another, or live on none.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct Entity {
     /// The row.
     #[graphql(flatten)]
     pub row: dna::Entity,
+}
+
+#[ComplexObject]
+impl Entity {
+    /// Owner and device.
+    #[graphql(flatten)]
+    async fn place_of(&self, _ctx: &Context<'_>) -> crate::device::EntityPlace {
+        crate::device::EntityPlace {
+            owner: self.row.owner_id,
+            device: self.row.device_id,
+        }
+    }
 }
 
 impl From<dna::Entity> for Entity {

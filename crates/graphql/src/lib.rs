@@ -46,21 +46,12 @@ pub struct Query(
     identity::IdentityQuery,
     device::DeviceQuery,
     dna::DnaQuery,
+    audit::AuditQuery,
 );
 
 /// Writes: one per logical action; expected refusals are `userErrors` of the payload.
 #[derive(Debug, MergedObject, Default)]
-pub struct Mutation(Placeholder);
-
-#[derive(Debug, Default)]
-struct Placeholder;
-
-#[async_graphql::Object]
-impl Placeholder {
-    async fn nothing(&self) -> bool {
-        true
-    }
-}
+pub struct Mutation(device::DeviceMutation);
 
 /// What changes, as it changes.
 #[derive(Debug, MergedSubscription, Default)]

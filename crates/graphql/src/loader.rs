@@ -9,8 +9,15 @@
 //! A key type says what is loaded by what (`DnaOf(EntityId)`); `impl Loader<DnaOf> for
 //! Loaders` in the context's module calls one query of `persistence` with constant text;
 //! the resolver calls [`one`] or [`many`].
+//!
+//! # Recipe: a connection under a parent
+//!
+//! A type that says which list (`DevicesUnder { parent, filter, order }`) implements
+//! [`Children`]; the field calls [`page_of`] with the parent's id and the paging arguments.
+//! All parents of a level that ask for the same page share one statement; `totalCount`, where
+//! it is selected, another.
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{collections::HashMap, fmt::Debug, hash::Hash, time::Duration};
 
 use app::Cx;
 use async_graphql::{
@@ -18,9 +25,14 @@ use async_graphql::{
     dataloader::{DataLoader, HashMapCache, Loader},
     runtime::{Timer, TokioSpawner},
 };
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join};
+use persistence::page::{self, Model, Page, Slice, Table};
+use uuid::Uuid;
 
-use crate::Failure;
+use crate::{
+    Failure,
+    connection::{PageArgs, wants_total},
+};
 
 /// Loads for one request.
 #[derive(Debug)]
@@ -65,6 +77,21 @@ where
     ctx.data_unchecked::<Batches>().load_one(key).await
 }
 
+/// What the key leads to, if there is a key.
+pub async fn maybe<K>(
+    ctx: &Context<'_>,
+    key: Option<K>,
+) -> Result<Option<<Loaders as Loader<K>>::Value>, Failure>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Loaders: Loader<K, Error = Failure>,
+{
+    match key {
+        Some(key) => one(ctx, key).await,
+        None => Ok(None),
+    }
+}
+
 /// What each of the keys leads to.
 pub async fn many<K>(
     ctx: &Context<'_>,
@@ -75,4 +102,113 @@ where
     Loaders: Loader<K, Error = Failure>,
 {
     ctx.data_unchecked::<Batches>().load_many(keys).await
+}
+
+/// A list that each of several parents has, such as the devices of an owner, with what it
+/// lets through and its order.
+pub trait Children: Clone + Debug + Eq + Hash + Send + Sync + 'static {
+    /// The table it is of.
+    type Table: Table;
+    /// What a row says.
+    type Row: From<Model<Self::Table>> + Clone + Send + Sync + 'static;
+
+    /// The rows in the viewer's scope.
+    fn children(&self, cx: &Cx) -> app::Result<page::Children<Self::Table>>;
+}
+
+/// The page of a list that one parent has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PageOf<C> {
+    parent: Uuid,
+    list: C,
+    page: Page,
+}
+
+/// The length of a list that one parent has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CountOf<C> {
+    parent: Uuid,
+    list: C,
+}
+
+/// One page of a parent's list, and its length if the query asks for `totalCount`.
+pub async fn page_of<C: Children>(
+    ctx: &Context<'_>,
+    parent: impl Into<Uuid>,
+    list: C,
+    args: PageArgs,
+) -> Result<(Slice<C::Row>, Option<i64>), Failure> {
+    let parent = parent.into();
+    let key = PageOf {
+        parent,
+        list: list.clone(),
+        page: args.page()?,
+    };
+    let total = async {
+        if wants_total(ctx) {
+            one(ctx, CountOf { parent, list }).await
+        } else {
+            Ok(None)
+        }
+    };
+    let (slice, total) = try_join(one(ctx, key), total).await?;
+    let slice = slice.unwrap_or_else(|| Slice::of(Vec::new(), &Page::default()));
+    Ok((slice, total))
+}
+
+/// The parents among the keys that ask for the same thing.
+fn by_question<K, Q: Eq + Hash>(
+    keys: &[K],
+    split: impl Fn(&K) -> (Uuid, Q),
+) -> HashMap<Q, Vec<Uuid>> {
+    let mut questions: HashMap<Q, Vec<Uuid>> = HashMap::new();
+    for key in keys {
+        let (parent, question) = split(key);
+        questions.entry(question).or_default().push(parent);
+    }
+    questions
+}
+
+impl<C: Children> Loader<PageOf<C>> for Loaders {
+    type Value = Slice<C::Row>;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[PageOf<C>]) -> Result<HashMap<PageOf<C>, Slice<C::Row>>, Failure> {
+        let mut found = HashMap::with_capacity(keys.len());
+        let questions = by_question(keys, |it| (it.parent, (it.list.clone(), it.page.clone())));
+        for ((list, page), parents) in questions {
+            let rows = list.children(&self.cx)?;
+            let slices = rows.fetch(self.cx.reader(), &parents, &page).await?;
+            found.extend(slices.into_iter().map(|(parent, slice)| {
+                let key = PageOf {
+                    parent,
+                    list: list.clone(),
+                    page: page.clone(),
+                };
+                (key, slice.map(C::Row::from))
+            }));
+        }
+        Ok(found)
+    }
+}
+
+impl<C: Children> Loader<CountOf<C>> for Loaders {
+    type Value = i64;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[CountOf<C>]) -> Result<HashMap<CountOf<C>, i64>, Failure> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (list, parents) in by_question(keys, |it| (it.parent, it.list.clone())) {
+            let rows = list.children(&self.cx)?;
+            let counts = rows.count(self.cx.reader(), &parents).await?;
+            found.extend(counts.into_iter().map(|(parent, count)| {
+                let list = list.clone();
+                (
+                    CountOf { parent, list },
+                    i64::try_from(count).unwrap_or(i64::MAX),
+                )
+            }));
+        }
+        Ok(found)
+    }
 }

@@ -194,8 +194,6 @@ pub async fn entities_cast_on(
 /// Which devices; whatever is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DeviceFilter {
-    /// Of this person.
-    pub owner: Option<UserId>,
     /// Of one of these kinds.
     pub types: Option<Vec<DeviceType>>,
     /// With this status at the time of asking.
@@ -208,7 +206,7 @@ pub struct DeviceFilter {
     pub search: Option<String>,
 }
 
-/// The order of a list of devices, zones or groups.
+/// The order of a list of devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceOrder {
     /// By name.
@@ -240,7 +238,6 @@ impl DeviceFilter {
     /// The devices in scope that it lets through at `now`.
     pub fn select(&self, scope: DeviceScope, now: DateTimeUtc) -> Select<devices::Entity> {
         let Self {
-            owner,
             types,
             status,
             zone,
@@ -248,9 +245,6 @@ impl DeviceFilter {
             search,
         } = self;
         let mut condition = Condition::all();
-        if let Some(owner) = owner {
-            condition = condition.add(devices::Column::OwnerId.eq(*owner));
-        }
         if let Some(types) = types {
             condition = condition.add(devices::Column::DeviceType.is_in(types.iter().copied()));
         }
@@ -310,32 +304,25 @@ pub async fn devices_page(
     Ok(slice.map(Device::from))
 }
 
-/// One page of zones.
+/// One page of zones, by name.
 pub async fn zones_page(
     db: &impl ConnectionTrait,
     select: Select<zones::Entity>,
-    order: DeviceOrder,
     page: &Page,
 ) -> Result<Slice<Zone>> {
-    let key = order.key(zones::Column::Name, zones::Column::CreatedAt);
-    let place = (key, zones::Column::Id);
-    let slice = page::fetch(db, select, place, order.descending(), page).await?;
+    let place = (zones::Column::Name, zones::Column::Id);
+    let slice = page::fetch(db, select, place, false, page).await?;
     Ok(slice.map(Zone::from))
 }
 
-/// One page of device groups.
+/// One page of device groups, by name.
 pub async fn device_groups_page(
     db: &impl ConnectionTrait,
     select: Select<device_groups::Entity>,
-    order: DeviceOrder,
     page: &Page,
 ) -> Result<Slice<DeviceGroup>> {
-    let key = order.key(
-        device_groups::Column::Name,
-        device_groups::Column::CreatedAt,
-    );
-    let place = (key, device_groups::Column::Id);
-    let slice = page::fetch(db, select, place, order.descending(), page).await?;
+    let place = (device_groups::Column::Name, device_groups::Column::Id);
+    let slice = page::fetch(db, select, place, false, page).await?;
     Ok(slice.map(DeviceGroup::from))
 }
 
@@ -378,38 +365,30 @@ pub enum ZoneParent {
     Zone,
 }
 
-/// The zones of each parent.
-pub fn zones_under(
-    select: Select<zones::Entity>,
-    parent: ZoneParent,
-    order: DeviceOrder,
-) -> Children<zones::Entity> {
+/// The zones of each parent, by name.
+pub fn zones_under(select: Select<zones::Entity>, parent: ZoneParent) -> Children<zones::Entity> {
     Children {
         select,
         parent: match parent {
             ZoneParent::Owner => zones::Column::OwnerId,
             ZoneParent::Zone => zones::Column::ParentId,
         },
-        key: order.key(zones::Column::Name, zones::Column::CreatedAt),
+        key: zones::Column::Name,
         id: zones::Column::Id,
-        descending: order.descending(),
+        descending: false,
     }
 }
 
-/// The device groups of each owner.
+/// The device groups of each owner, by name.
 pub fn device_groups_under(
     select: Select<device_groups::Entity>,
-    order: DeviceOrder,
 ) -> Children<device_groups::Entity> {
     Children {
         select,
         parent: device_groups::Column::OwnerId,
-        key: order.key(
-            device_groups::Column::Name,
-            device_groups::Column::CreatedAt,
-        ),
+        key: device_groups::Column::Name,
         id: device_groups::Column::Id,
-        descending: order.descending(),
+        descending: false,
     }
 }
 

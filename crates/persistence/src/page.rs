@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, Datelike, Utc};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, ModelTrait, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Value,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Value,
     sea_query::{
         Asterisk, ColumnType, Expr, ExprTrait, Func, IntoCondition, JoinType, Query,
         SelectStatement, WindowStatement,
@@ -243,6 +243,27 @@ where
     Ok(Slice::of(rows, page))
 }
 
+/// How many rows there are, if that is wanted: it costs a statement of its own.
+pub async fn total<E: Table>(
+    db: &impl ConnectionTrait,
+    select: &Select<E>,
+    wanted: bool,
+) -> Result<Option<i64>> {
+    if !wanted {
+        return Ok(None);
+    }
+    let rows = select.clone().count(db).await?;
+    Ok(Some(i64::try_from(rows).unwrap_or(i64::MAX)))
+}
+
+/// A table whose rows can be listed; every entity is one.
+pub trait Table: EntityTrait<Model: Send + Sync> {}
+
+impl<E: EntityTrait<Model: Send + Sync>> Table for E {}
+
+/// A row of a table.
+pub type Model<E> = <E as EntityTrait>::Model;
+
 /// The rows that each of several parents has, such as the devices of each owner.
 ///
 /// PostgreSQL looks up each parent's page by itself (`LATERAL`), so an index on (parent, key,
@@ -261,11 +282,7 @@ pub struct Children<E: EntityTrait> {
     pub descending: bool,
 }
 
-impl<E> Children<E>
-where
-    E: EntityTrait,
-    E::Model: ModelTrait<Entity = E> + FromQueryResult + Send + Sync,
-{
+impl<E: Table> Children<E> {
     /// One page of each parent's rows; every parent is in the answer.
     ///
     /// # Errors

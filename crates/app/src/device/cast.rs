@@ -108,7 +108,9 @@ pub async fn entity_cast(cx: &Cx, id: EntityId, target: CastTarget) -> Result<Ca
 /// Another entity lives there; which, if the viewer may know.
 async fn occupied(cx: &Cx, field: &str, device: DeviceId) -> Result<Error> {
     let scope = cx.viewer.entities(Access::Read)?;
-    let occupant = entities_cast_on(cx.reader(), &scope, &[device]).await?.pop();
+    let occupant = entities_cast_on(cx.reader(), &scope, &[device])
+        .await?
+        .pop();
     Ok(Error::conflict(
         field,
         match occupant {

@@ -9,11 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use moka::{
-    ops::compute::Op,
-    policy::EvictionPolicy,
-    sync::Cache,
-};
+use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 
 use crate::{Error, Result};
 
@@ -278,9 +274,20 @@ mod tests {
             let here = address(&format!("2001:db8::{i}"));
             assert!(limits.login("ann", here, at(0)).is_ok());
         }
-        assert!(limits.login("ann", address("2001:db8::beef"), at(0)).is_err());
-        assert!(limits.login("ann", address("2001:db8:0:1::1"), at(0)).is_ok());
-        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1".parse::<IpAddr>().unwrap());
+        assert!(
+            limits
+                .login("ann", address("2001:db8::beef"), at(0))
+                .is_err()
+        );
+        assert!(
+            limits
+                .login("ann", address("2001:db8:0:1::1"), at(0))
+                .is_ok()
+        );
+        assert_eq!(
+            network("::ffff:192.0.2.1".parse().unwrap()),
+            "192.0.2.1".parse::<IpAddr>().unwrap()
+        );
     }
 
     #[test]
@@ -292,7 +299,11 @@ mod tests {
             limits.token_failed(here, at(0));
         }
         assert!(limits.token_check(here, at(59)).is_err());
-        assert!(limits.token_check("192.0.2.2".parse().unwrap(), at(0)).is_ok());
+        assert!(
+            limits
+                .token_check("192.0.2.2".parse().unwrap(), at(0))
+                .is_ok()
+        );
         assert!(limits.token_check(here, at(60)).is_ok());
     }
 }

@@ -149,7 +149,12 @@ pub async fn token_create(
         None if cx.viewer.acts_for.is_some() => {
             return Err(Error::Forbidden("a service cannot make tokens for persons"));
         }
-        None => return Err(Error::invalid("userId", "say for whom: userId is required here")),
+        None => {
+            return Err(Error::invalid(
+                "userId",
+                "say for whom: userId is required here",
+            ));
+        }
     };
     cx.viewer.require_account(user, "userId")?;
     let mut check = Check::new();
@@ -258,7 +263,9 @@ pub async fn token_revoke(cx: &Cx, id: AccessTokenId) -> Result<AccessToken> {
         },
         None => false,
     };
-    let token = token.filter(|_| visible).ok_or_else(|| Error::not_found("id"))?;
+    let token = token
+        .filter(|_| visible)
+        .ok_or_else(|| Error::not_found("id"))?;
     revoke(cx, &txn, vec![token.clone()]).await?;
     let object = Some(token.id.to_string());
     audit::call(cx, &txn, "tokenRevoke", object, token.user_id).await?;
