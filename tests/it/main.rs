@@ -1,4 +1,7 @@
 //! Integration tests: through the schema, on both engines, a module per context.
 
 mod audit;
+mod device;
+mod library;
 mod schema;
+mod statements;

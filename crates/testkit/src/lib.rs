@@ -15,7 +15,7 @@ pub mod database;
 mod world;
 
 pub use database::{Database, Engine};
-pub use world::{Answer, TestClock, World};
+pub use world::{Answer, Statements, TestClock, World};
 
 /// One test, run on SQLite and on PostgreSQL, each with a fresh database: makes
 /// `mod name { sqlite, postgres }`.

@@ -1,15 +1,19 @@
 //! A small world for one test: a database, a clock, people, and the schema to ask.
 
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
 use app::{Bus, Clock, Cx, Ids, Principal, Random, Request, Services, Settings, Viewer};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::identity::{AccessTokenId, Role, Scope, User, UserId};
-use persistence::{Db, identity::users};
-use serde_json::Value;
+use domain::{
+    dna::{Entity, EntityId, EntityKind},
+    identity::{AccessTokenId, Role, Scope, User, UserId},
+    values::Json,
+};
+use persistence::{Db, dna::entities, identity::users};
+use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
 
 use crate::{Database, Engine};
@@ -43,6 +47,24 @@ impl TestClock {
     /// When another thread of the test panicked.
     pub fn advance(&self, by: TimeDelta) {
         *self.0.lock().unwrap() += by;
+    }
+}
+
+/// The statements that were sent, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Statements(Arc<Mutex<Vec<String>>>);
+
+impl Statements {
+    fn note(&self, sql: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sql.to_owned());
+    }
+
+    /// Those sent since the last time.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -84,6 +106,16 @@ impl World {
             database,
             schema: graphql::schema(),
         }
+    }
+
+    /// Over a fresh database whose statements are noted.
+    pub async fn watched(engine: Engine) -> (Self, Statements) {
+        let database = Database::new(engine).await;
+        let mut db = database.connect().await;
+        let statements = Statements::default();
+        let noted = statements.clone();
+        db.watch(move |info| noted.note(&info.statement.sql));
+        (Self::over(database, db), statements)
     }
 
     /// Its database, for a second connection or process.
@@ -157,6 +189,36 @@ impl World {
             _ => Principal::User { id, role },
         };
         self.viewer(principal, &[Scope::Read, Scope::Write, Scope::Admin])
+    }
+
+    /// Adds an entity of a person, cast onto nothing.
+    ///
+    /// # Panics
+    /// When the row cannot be added.
+    pub async fn entity(&self, owner: UserId, name: &str) -> EntityId {
+        let cx = self.cx(&Viewer::system());
+        let id: EntityId = cx.id();
+        let entity = Entity {
+            id,
+            owner_id: owner,
+            kind: EntityKind::Appliance,
+            name: name.to_owned(),
+            device_id: None,
+            personality: None,
+            interests: Json(Vec::new()),
+            personality_config: Json(json!({})),
+            voice_config: Json(json!({})),
+            personality_template: None,
+            personality_tokens: 2000,
+            persona_definition_id: None,
+            is_active: true,
+            created_at: cx.now(),
+            updated_at: cx.now(),
+        };
+        entities::Entity::add(self.services.db.writer(), entity)
+            .await
+            .unwrap();
+        id
     }
 
     /// A viewer by a token with these scopes, without the token.
