@@ -53,7 +53,15 @@ on_both_engines! {
             };
             told += &format!("{name}: events {}, event {}, node {node}\n", outcome(&events), outcome(&one));
         }
-        assert_snapshot!(told, @"");
+        assert_snapshot!(told, @r"
+        anonymous: events UNAUTHENTICATED, event UNAUTHENTICATED, node UNAUTHENTICATED
+        herself: events FORBIDDEN, event FORBIDDEN, node -
+        a device: events FORBIDDEN, event FORBIDDEN, node -
+        a service: events FORBIDDEN, event FORBIDDEN, node -
+        a counselor: events FORBIDDEN, event FORBIDDEN, node -
+        an administrator's lesser key: events FORBIDDEN, event FORBIDDEN, node -
+        an administrator: events ok, event ok, node found
+        ");
     }
 
     async fn the_log_is_filtered_and_paged(world: World) {
@@ -123,7 +131,25 @@ on_both_engines! {
             seen += &format!("before: {} previous {}\n", shown(&answer), answer.at("/events/pageInfo/hasPreviousPage"));
             before = answer.at("/events/pageInfo/startCursor").clone();
         }
-        assert_snapshot!(seen, @"");
+        assert_snapshot!(seen, @r#"
+        OCCURRED_AT_DESC []: 9 8 7 6 5 4 3 2 1 0 of 10
+        OCCURRED_AT_ASC []: 0 1 2 3 4 5 6 7 8 9 of 10
+        OCCURRED_AT_DESC ["device"]: 8 6 4 2 0 of 5
+        OCCURRED_AT_DESC ["entity"]: 9 6 3 0 of 4
+        OCCURRED_AT_ASC ["device", "user"]: 0 of 1
+        OCCURRED_AT_DESC ["severity"]: 7 of 1
+        OCCURRED_AT_DESC ["correlationId"]: 8 of 1
+        OCCURRED_AT_DESC ["correlationId"]:  of 0
+        OCCURRED_AT_ASC ["from", "to"]: 6 7 of 2
+        OCCURRED_AT_DESC []:  of 0
+        after: 9 8 7 of 10 next true
+        after: 6 5 4 of 10 next true
+        after: 3 2 1 of 10 next true
+        after: 0 of 10 next false
+        before: 4 3 2 1 of 10 previous true
+        before: 8 7 6 5 of 10 previous true
+        before: 9 of 10 previous false
+        "#);
         for filter in [json!({ "types": ["NOT A TYPE"] }), json!({ "types": vec!["a"; 51] }), json!({ "correlationId": "a\0" })] {
             let answer = world.run(&admin, query, json!({ "filter": filter })).await;
             assert_eq!(outcome(&answer), "BAD_USER_INPUT", "{filter}");

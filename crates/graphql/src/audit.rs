@@ -128,7 +128,7 @@ impl AuditQuery {
         &self,
         ctx: &Context<'_>,
         filter: Option<EventFilter>,
-        #[graphql(default)] order_by: EventOrder,
+        order_by: Option<EventOrder>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -162,7 +162,7 @@ impl AuditQuery {
             last,
             before,
         };
-        let newest_first = order_by == EventOrder::OccurredAtDesc;
+        let newest_first = order_by.unwrap_or_default() == EventOrder::OccurredAtDesc;
         let page = args.page()?;
         let (slice, total) =
             app::audit::events(cx(ctx), &filter, newest_first, &page, wants_total(ctx)).await?;

@@ -66,7 +66,7 @@ impl From<Failure> for async_graphql::Error {
                 (code::BAD_USER_INPUT, error.to_string())
             }
             Error::Persistence(cause) => {
-                tracing::error!(?cause, "the database failed"); eprintln!("CAUSE {cause:?}");
+                tracing::error!(?cause, "the database failed");
                 (code::INTERNAL_SERVER_ERROR, "internal error".to_owned())
             }
             Error::Internal(cause) => {

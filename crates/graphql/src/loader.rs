@@ -2,7 +2,8 @@
 //!
 //! A [`Loaders`] lives for one request and knows its [`Cx`], so the scope is part of every
 //! load and nothing is cached past the request. It reads from the pool, never from a
-//! transaction: a batch may outlive the resolver that asked for it.
+//! transaction: a batch may outlive the resolver that asked for it. [`Started`] says why a
+//! level costs one statement on any number of threads.
 //!
 //! # Recipe: a relation
 //!
@@ -17,15 +18,28 @@
 //! All parents of a level that ask for the same page share one statement; `totalCount`, where
 //! it is selected, another.
 
-use std::{collections::HashMap, fmt::Debug, hash::Hash, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    future::poll_fn,
+    hash::Hash,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+    time::Duration,
+};
 
 use app::Cx;
 use async_graphql::{
     Context,
     dataloader::{DataLoader, HashMapCache, Loader},
-    runtime::{Timer, TokioSpawner},
+    runtime::Timer,
 };
-use futures_util::future::{BoxFuture, try_join};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, try_join},
+    task::{FutureObj, Spawn, SpawnError},
+};
 use persistence::page::{self, Model, Page, Slice, Table};
 use uuid::Uuid;
 
@@ -42,16 +56,27 @@ pub struct Loaders {
 }
 
 /// The batches of one request.
-pub type Batches = DataLoader<Loaders, HashMapCache>;
+pub struct Batches {
+    loader: DataLoader<Loaders, HashMapCache>,
+    started: Started,
+}
+
+impl std::fmt::Debug for Batches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Batches")
+            .field(self.loader.loader())
+            .finish()
+    }
+}
 
 /// Loaders for a request of `cx`.
 pub fn batches(cx: Cx) -> Batches {
-    DataLoader::with_cache(
-        Loaders { cx },
-        TokioSpawner::current(),
-        NextTick,
-        HashMapCache::default(),
-    )
+    let started = Started::default();
+    let spawner = started.clone();
+    Batches {
+        loader: DataLoader::with_cache(Loaders { cx }, spawner, NextTick, HashMapCache::default()),
+        started,
+    }
 }
 
 /// Closes a batch as soon as every ready resolver has asked, not after a fixed wait.
@@ -65,6 +90,66 @@ impl Timer for NextTick {
     }
 }
 
+/// Batches that were started and that nobody drives yet.
+///
+/// A batch is driven by the resolver that started it, in the request's own task, not spawned:
+/// another thread would steal it and close it while siblings are still asking, and a level
+/// would cost several statements instead of one. Within one task the order is certain: every
+/// resolver that is ready has asked before the task comes round to the batch again.
+#[derive(Clone, Default)]
+struct Started(Arc<Mutex<Vec<FutureObj<'static, ()>>>>);
+
+impl Started {
+    fn take(&self) -> Vec<FutureObj<'static, ()>> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Spawn for Started {
+    fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(batch);
+        Ok(())
+    }
+}
+
+/// Batches that a resolver drives. Should it end before them (an error elsewhere has made its
+/// answer needless), they go on by themselves, since others wait for them.
+#[derive(Default)]
+struct Driven(Vec<FutureObj<'static, ()>>);
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            for batch in self.0.drain(..) {
+                runtime.spawn(batch);
+            }
+        }
+    }
+}
+
+/// Waits for a load, driving the batch that it may have started.
+async fn drive<T>(started: &Started, load: impl Future<Output = T>) -> T {
+    let mut load = pin!(load);
+    let mut driven = Driven::default();
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(it) = load.as_mut().poll(cx) {
+                return Poll::Ready(it);
+            }
+            driven.0.extend(started.take());
+            let before = driven.0.len();
+            driven.0.retain_mut(|it| it.poll_unpin(cx).is_pending());
+            if driven.0.len() == before {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
 /// What the key leads to, if there is such a thing for this viewer.
 pub async fn one<K>(
     ctx: &Context<'_>,
@@ -74,7 +159,8 @@ where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     Loaders: Loader<K, Error = Failure>,
 {
-    ctx.data_unchecked::<Batches>().load_one(key).await
+    let Batches { loader, started } = ctx.data_unchecked();
+    drive(started, loader.load_one(key)).await
 }
 
 /// What the key leads to, if there is a key.
@@ -101,7 +187,8 @@ where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     Loaders: Loader<K, Error = Failure>,
 {
-    ctx.data_unchecked::<Batches>().load_many(keys).await
+    let Batches { loader, started } = ctx.data_unchecked();
+    drive(started, loader.load_many(keys)).await
 }
 
 /// A list that each of several parents has, such as the devices of an owner, with what it

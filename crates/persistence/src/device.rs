@@ -15,7 +15,7 @@ use domain::{
     identity::AccessToken,
 };
 use sea_orm::{
-    Condition, QuerySelect, Select,
+    Condition, DbBackend, QuerySelect, Select,
     entity::prelude::*,
     sea_query::{ExprTrait, LockType},
 };
@@ -236,7 +236,12 @@ impl DeviceOrder {
 
 impl DeviceFilter {
     /// The devices in scope that it lets through at `now`.
-    pub fn select(&self, scope: DeviceScope, now: DateTimeUtc) -> Select<devices::Entity> {
+    pub fn select(
+        &self,
+        db: &impl ConnectionTrait,
+        scope: DeviceScope,
+        now: DateTimeUtc,
+    ) -> Select<devices::Entity> {
         let Self {
             types,
             status,
@@ -252,14 +257,14 @@ impl DeviceFilter {
             condition = condition.add(has_status(*status, now));
         }
         if let Some(zone) = zone {
-            condition = condition.add(lies_within(*zone));
+            condition = condition.add(lies_within(db, *zone));
         }
         if let Some(group) = group {
             condition = condition.add(devices::Column::GroupId.eq(*group));
         }
         if let Some(search) = search {
             let name = (devices::Entity, devices::Column::Name);
-            condition = condition.add(engine::contains(name, search));
+            condition = condition.add(engine::contains(db, name, search));
         }
         scope.devices().filter(condition)
     }
@@ -280,15 +285,17 @@ fn has_status(status: DeviceStatus, now: DateTimeUtc) -> Condition {
 }
 
 /// In the zone or in any zone within it. `UNION` ends on a cycle, should there be one.
-fn lies_within(zone: ZoneId) -> Expr {
-    Expr::cust_with_exprs(
-        "$1 IN (WITH RECURSIVE inside (id) AS (SELECT $2 UNION SELECT zones.id FROM zones \
-         JOIN inside ON zones.parent_id = inside.id) SELECT id FROM inside)",
-        [
-            Expr::col((devices::Entity, devices::Column::ZoneId)),
-            Expr::val(zone.0),
-        ],
-    )
+fn lies_within(db: &impl ConnectionTrait, zone: ZoneId) -> Expr {
+    let (column, root) = match db.get_database_backend() {
+        DbBackend::Sqlite => ("?", "?"),
+        _ => ("$1", "$2"),
+    };
+    let sql = format!(
+        "{column} IN (WITH RECURSIVE inside (id) AS (SELECT {root} UNION SELECT zones.id \
+         FROM zones JOIN inside ON zones.parent_id = inside.id) SELECT id FROM inside)"
+    );
+    let column = Expr::col((devices::Entity, devices::Column::ZoneId));
+    Expr::cust_with_exprs(sql, [column, Expr::val(zone)])
 }
 
 /// One page of devices.

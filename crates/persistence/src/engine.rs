@@ -258,7 +258,7 @@ pub fn one_of(
     let backend = db.get_database_backend();
     let list = Expr::val(id_list(backend, ids));
     let text = match backend {
-        DbBackend::Sqlite => "$1 IN (SELECT unhex(value) FROM json_each($2))",
+        DbBackend::Sqlite => "? IN (SELECT unhex(value) FROM json_each(?))",
         _ => "$1 = ANY($2)",
     };
     Expr::cust_with_exprs(text, [Expr::col(column), list])
@@ -287,17 +287,10 @@ pub async fn lock(
 
 /// "column contains this text", taken literally, without regard to the case of ASCII letters
 /// (PostgreSQL: of all letters that its locale knows).
-pub fn contains(column: impl IntoColumnRef, text: &str) -> Expr {
-    let mut pattern = String::from("%");
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    Expr::cust_with_exprs(
-        r"LOWER($1) LIKE LOWER($2) ESCAPE '\'",
-        [Expr::col(column), Expr::val(pattern)],
-    )
+pub fn contains(db: &impl ConnectionTrait, column: impl IntoColumnRef, text: &str) -> Expr {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => "INSTR(LOWER(?), LOWER(?)) > 0",
+        _ => "STRPOS(LOWER($1), LOWER($2)) > 0",
+    };
+    Expr::cust_with_exprs(sql, [Expr::col(column), Expr::val(text)])
 }

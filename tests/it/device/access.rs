@@ -118,7 +118,21 @@ on_both_engines! {
         ] {
             table += &format!("{name}: {}\n", attempts(&world, &viewer, &home).await);
         }
-        assert_snapshot!(table, @"");
+        assert_snapshot!(table, @r"
+        anonymous: reads UNAUTHENTICATED lists 0; deviceUpdate UNAUTHENTICATED; deviceTokenRotate UNAUTHENTICATED; deviceOnboardingComplete UNAUTHENTICATED; zoneUpdate UNAUTHENTICATED; deviceGroupUpdate UNAUTHENTICATED; entityCast UNAUTHENTICATED; entityUncast UNAUTHENTICATED; deviceRegister UNAUTHENTICATED;
+        another person: reads - - - - lists 0; deviceUpdate NOT_FOUND; deviceTokenRotate NOT_FOUND; deviceOnboardingComplete NOT_FOUND; zoneUpdate NOT_FOUND; deviceGroupUpdate NOT_FOUND; entityCast NOT_FOUND; entityUncast NOT_FOUND; deviceRegister ok;
+        a key fenced to the entity: reads - - - - lists 0; deviceUpdate FORBIDDEN; deviceTokenRotate FORBIDDEN; deviceOnboardingComplete NOT_FOUND; zoneUpdate FORBIDDEN; deviceGroupUpdate FORBIDDEN; entityCast FORBIDDEN; entityUncast FORBIDDEN; deviceRegister FORBIDDEN;
+        a key that only reads: reads device zone deviceGroup node lists 2; deviceUpdate FORBIDDEN; deviceTokenRotate FORBIDDEN; deviceOnboardingComplete FORBIDDEN; zoneUpdate FORBIDDEN; deviceGroupUpdate FORBIDDEN; entityCast FORBIDDEN; entityUncast FORBIDDEN; deviceRegister FORBIDDEN;
+        the device itself, reading: reads device - - node lists 1; deviceUpdate FORBIDDEN; deviceTokenRotate FORBIDDEN; deviceOnboardingComplete FORBIDDEN; zoneUpdate FORBIDDEN; deviceGroupUpdate FORBIDDEN; entityCast FORBIDDEN; entityUncast FORBIDDEN; deviceRegister FORBIDDEN;
+        the device itself: reads device - - node lists 1; deviceUpdate FORBIDDEN; deviceTokenRotate FORBIDDEN; deviceOnboardingComplete ok; zoneUpdate FORBIDDEN; deviceGroupUpdate FORBIDDEN; entityCast FORBIDDEN; entityUncast FORBIDDEN; deviceRegister FORBIDDEN;
+        another device of hers: reads - - - - lists 1; deviceUpdate FORBIDDEN; deviceTokenRotate FORBIDDEN; deviceOnboardingComplete NOT_FOUND; zoneUpdate FORBIDDEN; deviceGroupUpdate FORBIDDEN; entityCast FORBIDDEN; entityUncast FORBIDDEN; deviceRegister FORBIDDEN;
+        a service: reads device zone deviceGroup node lists 3; deviceUpdate FORBIDDEN; deviceTokenRotate FORBIDDEN; deviceOnboardingComplete FORBIDDEN; zoneUpdate FORBIDDEN; deviceGroupUpdate FORBIDDEN; entityCast FORBIDDEN; entityUncast FORBIDDEN; deviceRegister FORBIDDEN;
+        a service for another: reads device zone deviceGroup node lists 3; deviceUpdate NOT_FOUND; deviceTokenRotate NOT_FOUND; deviceOnboardingComplete NOT_FOUND; zoneUpdate NOT_FOUND; deviceGroupUpdate NOT_FOUND; entityCast NOT_FOUND; entityUncast NOT_FOUND; deviceRegister ok;
+        a counselor: reads - - - - lists 0; deviceUpdate FORBIDDEN; deviceTokenRotate FORBIDDEN; deviceOnboardingComplete NOT_FOUND; zoneUpdate FORBIDDEN; deviceGroupUpdate FORBIDDEN; entityCast FORBIDDEN; entityUncast FORBIDDEN; deviceRegister FORBIDDEN;
+        a service for her: reads device zone deviceGroup node lists 4; deviceUpdate ok; deviceTokenRotate ok; deviceOnboardingComplete ok; zoneUpdate ok; deviceGroupUpdate ok; entityCast ok; entityUncast ok; deviceRegister ok;
+        herself: reads device zone deviceGroup node lists 3; deviceUpdate ok; deviceTokenRotate ok; deviceOnboardingComplete ok; zoneUpdate ok; deviceGroupUpdate ok; entityCast ok; entityUncast ok; deviceRegister ok;
+        an administrator: reads device zone deviceGroup node lists 6; deviceUpdate ok; deviceTokenRotate ok; deviceOnboardingComplete ok; zoneUpdate ok; deviceGroupUpdate ok; entityCast ok; entityUncast ok; deviceRegister ok;
+        ");
     }
 
     async fn the_ids_of_others_name_nothing(world: World) {
@@ -161,7 +175,28 @@ on_both_engines! {
             let answer = mutate(&world, &ann, mutation, input, selection).await;
             told += &format!("{mutation} {}\n", answer.user_errors());
         }
-        assert_snapshot!(told, @"");
+        assert_snapshot!(told, @r"
+        deviceRegister NOT_FOUND ownerId: ownerId names nothing that you can see
+        deviceRegister NOT_FOUND zoneId: zoneId names nothing that you can see
+        deviceRegister NOT_FOUND groupId: groupId names nothing that you can see
+        deviceUpdate NOT_FOUND id: id names nothing that you can see
+        deviceUpdate NOT_FOUND zoneId: zoneId names nothing that you can see
+        deviceUpdate NOT_FOUND groupId: groupId names nothing that you can see
+        deviceDelete NOT_FOUND id: id names nothing that you can see
+        deviceTokenRotate NOT_FOUND id: id names nothing that you can see
+        deviceOnboardingComplete NOT_FOUND id: id names nothing that you can see
+        zoneCreate NOT_FOUND ownerId: ownerId names nothing that you can see
+        zoneCreate NOT_FOUND parentId: parentId names nothing that you can see
+        zoneUpdate NOT_FOUND id: id names nothing that you can see
+        zoneUpdate NOT_FOUND parentId: parentId names nothing that you can see
+        zoneDelete NOT_FOUND id: id names nothing that you can see
+        deviceGroupCreate NOT_FOUND ownerId: ownerId names nothing that you can see
+        deviceGroupUpdate NOT_FOUND id: id names nothing that you can see
+        deviceGroupDelete NOT_FOUND id: id names nothing that you can see
+        entityCast NOT_FOUND entityId: entityId names nothing that you can see
+        entityCast NOT_FOUND target.deviceId: deviceId names nothing that you can see
+        entityUncast NOT_FOUND entityId: entityId names nothing that you can see
+        ");
 
         // Not even an administrator puts a device into another person's zone or group.
         let admin = world.admin().await;
@@ -178,7 +213,7 @@ on_both_engines! {
             b: devices(filter: { group: $group }) { totalCount } user(id: $user) { id } }";
         let variables = json!({ "zone": theirs.zone, "group": theirs.group, "user": ben_id });
         let answer = world.run(&ann, query, variables).await;
-        assert_snapshot!(answer.data(), @"");
+        assert_snapshot!(answer.data(), @r#"{"a":{"totalCount":0},"b":{"totalCount":0},"user":null}"#);
     }
 
     async fn an_administrator_registers_for_others(world: World) {
@@ -187,7 +222,7 @@ on_both_engines! {
         let input = json!({ "name": "Luna", "deviceType": "LAMP", "ownerId": person(&ann) });
         register(&world, &admin, input).await;
         let query = "{ devices { nodes { name owner { name } } } }";
-        assert_snapshot!(world.run(&ann, query, json!({})).await.data(), @"");
+        assert_snapshot!(world.run(&ann, query, json!({})).await.data(), @r#"{"devices":{"nodes":[{"name":"Luna","owner":{"name":"Ann"}}]}}"#);
         // What was done is in the log, and by whom.
         let query = "{ events(filter: { types: [\"api_call\"] }) { nodes { payload user { name } } } }";
         let answer = world.run(&admin, query, json!({})).await;

@@ -17,7 +17,23 @@ on_both_engines! {
         register(&world, &ann, json!({ "name": "Stella", "deviceType": "LAMP", "serialNumber": "S-2" })).await;
         let onto_luna = json!({ "entityId": frank, "target": { "deviceId": luna } });
         let answer = mutate(&world, &ann, "entityCast", onto_luna.clone(), CAST).await;
-        assert_snapshot!(format!("{:#}", answer.at("/entityCast")), @"");
+        assert_snapshot!(format!("{:#}", answer.at("/entityCast")), @r#"
+        {
+          "device": {
+            "entity": {
+              "name": "Frank"
+            },
+            "name": "Luna"
+          },
+          "entity": {
+            "device": {
+              "name": "Luna"
+            },
+            "name": "Frank"
+          },
+          "userErrors": []
+        }
+        "#);
         // Again is fine.
         let again = mutate(&world, &ann, "entityCast", onto_luna, CAST).await;
         assert_eq!(again.data(), answer.data());
@@ -26,11 +42,36 @@ on_both_engines! {
         let answer = mutate(&world, &ann, "entityCast", onto_stella, CAST).await;
         assert_eq!(answer.text("/entityCast/device/entity/name"), "Frank");
         let left = world.run(&ann, "{ devices { nodes { name entity { name } } } }", json!({})).await;
-        assert_snapshot!(format!("{:#}", left.at("/devices/nodes")), @"");
+        assert_snapshot!(format!("{:#}", left.at("/devices/nodes")), @r#"
+        [
+          {
+            "entity": null,
+            "name": "Luna"
+          },
+          {
+            "entity": {
+              "name": "Frank"
+            },
+            "name": "Stella"
+          }
+        ]
+        "#);
 
         let off = json!({ "entityId": frank });
         let answer = mutate(&world, &ann, "entityUncast", off.clone(), CAST).await;
-        assert_snapshot!(format!("{:#}", answer.at("/entityUncast")), @"");
+        assert_snapshot!(format!("{:#}", answer.at("/entityUncast")), @r#"
+        {
+          "device": {
+            "entity": null,
+            "name": "Stella"
+          },
+          "entity": {
+            "device": null,
+            "name": "Frank"
+          },
+          "userErrors": []
+        }
+        "#);
         let again = mutate(&world, &ann, "entityUncast", off, CAST).await;
         assert!(again.at("/entityUncast/device").is_null());
         assert_eq!(outcome(&again), "ok");
@@ -45,7 +86,7 @@ on_both_engines! {
         mutate(&world, &ann, "entityCast", onto(frank), CAST).await.data();
         let answer = mutate(&world, &ann, "entityCast", onto(fred), CAST).await;
         let told = answer.user_errors().replace(&frank.to_string(), "<frank>");
-        assert_snapshot!(told, @"");
+        assert_snapshot!(told, @"CONFLICT target.deviceId: Frank (<frank>) lives on this device: uncast it first");
     }
 
     async fn one_of_two_entities_at_once_gets_the_device(world: World) {
@@ -101,7 +142,7 @@ on_both_engines! {
         }
         let input = json!({ "entityId": frank, "target": { "deviceId": theirs } });
         let answer = mutate(&world, &admin, "entityCast", input, CAST).await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @"CONFLICT target.deviceId: entity and device belong to different persons: cast onto a device of the entity's owner");
         // Exactly one way to name the device.
         for target in [json!({}), json!({ "deviceId": theirs, "serialNumber": "B-1" })] {
             let input = json!({ "entityId": frank, "target": target });
@@ -123,6 +164,6 @@ on_both_engines! {
             .unwrap();
         let input = json!({ "entityId": frank, "target": { "deviceId": luna } });
         let answer = mutate(&world, &ann, "entityCast", input, CAST).await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @"CONFLICT entityId: this entity is inactive: activate it first");
     }
 }

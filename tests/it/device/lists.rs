@@ -58,7 +58,16 @@ on_both_engines! {
                 seen += &format!("{order} {forward}: {}\n", pages.join(" "));
             }
         }
-        assert_snapshot!(seen, @"");
+        assert_snapshot!(seen, @r"
+        NAME_ASC true: aaa bbb bc
+        NAME_ASC false: bbc abb aa
+        NAME_DESC true: cbb bba aa
+        NAME_DESC false: aaa bbb cb
+        CREATED_AT_ASC true: bab aba bc
+        CREATED_AT_ASC false: abc bab ba
+        CREATED_AT_DESC true: cba bab ab
+        CREATED_AT_DESC false: bab aba cb
+        ");
         // Ids as well as names: nothing twice.
         let query = "query($after: String) { devices(first: 5, after: $after) { edges { cursor node { id } } } }";
         let first = world.run(&ann, query, json!({})).await;
@@ -107,7 +116,23 @@ on_both_engines! {
         let page = place(&world.run(&admin, query, json!({ "ids": ids, "last": 2 })).await);
         place(&world.run(&admin, query, json!({ "ids": ids, "last": 2, "before": page["startCursor"] })).await);
         place(&world.run(&admin, query, json!({ "ids": ids, "first": 0 })).await);
-        assert_snapshot!(seen, @"");
+        assert_snapshot!(seen, @r#"
+        "Ann" 3: [{"name":"a1"},{"name":"a2"}] next true previous false
+        "Ben" 3: [{"name":"b1"},{"name":"b2"}] next true previous false
+        "Cat" 0: [] next false previous false
+        "Ann" 3: [{"name":"a3"}] next false previous true
+        "Ben" 3: [{"name":"b1"},{"name":"b2"}] next true previous true
+        "Cat" 0: [] next false previous true
+        "Ann" 3: [{"name":"a2"},{"name":"a3"}] next false previous true
+        "Ben" 3: [{"name":"b2"},{"name":"b3"}] next false previous true
+        "Cat" 0: [] next false previous false
+        "Ann" 3: [{"name":"a1"}] next true previous false
+        "Ben" 3: [] next true previous false
+        "Cat" 0: [] next true previous false
+        "Ann" 3: [] next true previous false
+        "Ben" 3: [] next true previous false
+        "Cat" 0: [] next false previous false
+        "#);
 
         // The same list under the other parents, each with arguments of its own.
         let query = "query($id: ID!) { user(id: $id) { \
@@ -115,7 +140,7 @@ on_both_engines! {
             a: devices(first: 1) { nodes { name } } b: devices(first: 1, orderBy: NAME_DESC) { nodes { name } } \
             c: devices(filter: { search: \"2\" }) { totalCount nodes { name } } } }";
         let answer = world.run(&ann, query, json!({ "id": ids[0] })).await;
-        assert_snapshot!(answer.data(), @"");
+        assert_snapshot!(answer.data(), @r#"{"user":{"a":{"nodes":[{"name":"a1"}]},"b":{"nodes":[{"name":"a3"}]},"c":{"nodes":[{"name":"a2"}],"totalCount":1},"deviceGroups":{"nodes":[{"name":"a1"}],"totalCount":3},"zones":{"nodes":[{"name":"a3"}],"totalCount":3}}}"#);
     }
 
     async fn arguments_of_pages_are_checked(world: World) {
@@ -148,11 +173,29 @@ on_both_engines! {
             let arguments: String = arguments.chars().take(40).collect();
             told += &format!("{arguments}: {outcome}\n");
         }
-        assert_snapshot!(told, @"");
+        assert_snapshot!(told, @r#"
+        first: 0: 0 found
+        first: 100: 1 found
+        first: 101: BAD_USER_INPUT: first is 101: expected 0 to 100
+        first: -1: BAD_USER_INPUT: first is -1: expected 0 to 100
+        last: 101: BAD_USER_INPUT: last is 101: expected 0 to 100
+        first: 1, last: 1: BAD_USER_INPUT: give first or last, not both
+        last: 1, after: "x": BAD_USER_INPUT: after goes with first, before goes with last
+        before: "x": BAD_USER_INPUT: before goes with last, after goes with first
+        after: "garbage": BAD_USER_INPUT: after is not a cursor of this list
+        after: "é'; DROP TABLE devices": BAD_USER_INPUT: after is not a cursor of this list
+        after: "eyJrIjp7InQiOiIyMDI2LTA5LTAxVDEy: BAD_USER_INPUT: not a cursor of this list
+        after: "eyJrIjp7InMiOiJhXHUwMDAwIn0sImki: BAD_USER_INPUT: not a cursor of this list
+        after: "eyJrIjp7Im4iOjFlMzA4fSwiaSI6IjAw: BAD_USER_INPUT: not a cursor of this list
+        orderBy: CREATED_AT_ASC, after: "eyJrIjp: BAD_USER_INPUT: not a cursor of this list
+        filter: { search: "a\u0000" }: BAD_USER_INPUT: search contains a NUL character: remove it
+        filter: { search: "sssssssssssssssssssss: BAD_USER_INPUT: search has 101 characters: expected 1 to 100
+        filter: { zone: "device_01h455vb4pex5vsk: -: Failed to parse "ID": expected an id that starts with "zone_", got one that starts with "device_" (occurred while parsing "DeviceFilter")
+        "#);
         // Under a parent the same holds.
         let query = "query($id: ID!, $after: String) { user(id: $id) { devices(after: $after) { nodes { name } } } }";
         let answer = world.run(&ann, query, json!({ "id": person(&ann), "after": of_time })).await;
-        assert_snapshot!(answer.error(), @"");
+        assert_snapshot!(answer.error(), @"BAD_USER_INPUT: not a cursor of this list");
     }
 
     async fn devices_are_found_by_what_they_are(world: World) {
@@ -188,7 +231,21 @@ on_both_engines! {
             let shown = filter.to_string().replace(&kitchen, "<kitchen>").replace(&counter, "<counter>").replace(&morning, "<morning>");
             seen += &format!("{shown}: {} of {}\n", names(&answer, "/devices").join(", "), answer.at("/devices/totalCount"));
         }
-        assert_snapshot!(seen, @"");
+        assert_snapshot!(seen, @r#"
+        {}: Frank, Luna_1, Toasty 100% of 3
+        {"types":["LAMP","TOASTER"]}: Luna_1, Toasty 100% of 2
+        {"types":[]}:  of 0
+        {"zone":"<kitchen>"}: Frank, Toasty 100% of 2
+        {"zone":"<counter>"}: Frank of 1
+        {"group":"<morning>","types":["LAMP"]}: Luna_1 of 1
+        {"search":"FRA"}: Frank of 1
+        {"search":"%"}: Toasty 100% of 1
+        {"search":"_"}: Luna_1 of 1
+        {"search":"\\"}:  of 0
+        {"search":"' OR 1=1 --"}:  of 0
+        {"search":"   "}: Frank, Luna_1, Toasty 100% of 3
+        {"search":"a","status":"OFFLINE"}: Frank, Luna_1, Toasty 100% of 3
+        "#);
     }
 
     async fn every_node_is_found_by_its_id(world: World) {

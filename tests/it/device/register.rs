@@ -25,11 +25,53 @@ on_both_engines! {
             owner { name } zone { name } group { name } entity { id } } token";
         let answer = mutate(&world, &ann, "deviceRegister", input.clone(), selection).await;
         let token = answer.text("/deviceRegister/token").to_owned();
-        assert_snapshot!(format!("{:#}", answer.at("/deviceRegister/device")), @"");
+        assert_snapshot!(format!("{:#}", answer.at("/deviceRegister/device")), @r#"
+        {
+          "bleAddress": "A4:C1:38:00:11:22",
+          "capabilities": [
+            "audio_input",
+            "audio_output"
+          ],
+          "deviceType": "COFFEE_MAKER",
+          "entity": null,
+          "firstBootComplete": false,
+          "group": {
+            "name": "Morning"
+          },
+          "health": null,
+          "lastHeartbeatAt": null,
+          "ledCount": 12,
+          "location": "by the window",
+          "model": "Barista 3",
+          "name": "Frank",
+          "onboarding": {
+            "language": "sw"
+          },
+          "owner": {
+            "name": "Ann"
+          },
+          "serialNumber": "CM-1",
+          "status": "OFFLINE",
+          "tier": 1,
+          "zone": {
+            "name": "Kitchen"
+          }
+        }
+        "#);
 
         let itself = authenticate(&world.services, &token).await.unwrap();
         let viewer = "{ viewer { role device { name owner { name } } } }";
-        assert_snapshot!(format!("{:#}", world.run(&itself, viewer, json!({})).await.data()), @"");
+        assert_snapshot!(format!("{:#}", world.run(&itself, viewer, json!({})).await.data()), @r#"
+        {
+          "viewer": {
+            "device": {
+              "name": "Frank",
+              "owner": null
+            },
+            "role": null
+          }
+        }
+        "#);
 
         // Again with the same key: the same device, and no second look at the token.
         let again = mutate(&world, &ann, "deviceRegister", input.clone(), selection).await;
@@ -40,7 +82,7 @@ on_both_engines! {
         let mut other = input;
         other["name"] = "Fred".into();
         let other = mutate(&world, &ann, "deviceRegister", other, "token").await;
-        assert_snapshot!(other.user_errors(), @"");
+        assert_snapshot!(other.user_errors(), @"CONFLICT idempotencyKey: this key was used for another request: take a new one");
     }
 
     async fn little_need_be_said_of_a_device(world: World) {
@@ -49,7 +91,21 @@ on_both_engines! {
         let query = "query($id: ID!) { device(id: $id) { ledCount tier capabilities onboarding \
             status serialNumber zone { id } group { id } } }";
         let answer = world.run(&ann, query, json!({ "id": id })).await;
-        assert_snapshot!(format!("{:#}", answer.at("/device")), @"");
+        assert_snapshot!(format!("{:#}", answer.at("/device")), @r#"
+        {
+          "capabilities": [
+            "audio_input",
+            "audio_output"
+          ],
+          "group": null,
+          "ledCount": 5,
+          "onboarding": {},
+          "serialNumber": null,
+          "status": "OFFLINE",
+          "tier": 1,
+          "zone": null
+        }
+        "#);
     }
 
     async fn every_fault_of_an_input_is_told(world: World) {
@@ -61,10 +117,23 @@ on_both_engines! {
         });
         let answer = mutate(&world, &ann, "deviceRegister", input, "device { id } token").await;
         assert!(answer.at("/deviceRegister/device").is_null());
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @r"
+        REQUIRED name: name must not be blank: give 1 to 100 characters
+        TOO_LONG model: model has 101 characters: expected 1 to 100
+        INVALID serialNumber: serialNumber must be 1 to 100 letters, digits or . _ : / -
+        INVALID bleAddress: bleAddress must be six bytes in hexadecimal, as in A4:C1:38:00:11:22
+        OUT_OF_RANGE ledCount: ledCount is 1025: expected 0 to 1024
+        OUT_OF_RANGE tier: tier is 3: expected 1 to 2
+        TOO_LONG location: location has 201 characters: expected 1 to 200
+        INVALID capabilities.0: a capability must be 1 to 50 characters of a–z, 0–9 and _
+        INVALID onboarding: onboarding must be a JSON object
+        ");
         let nul = json!({ "name": "a\0b", "deviceType": "LAMP", "serialNumber": "x\0" });
         let answer = mutate(&world, &ann, "deviceRegister", nul, "token").await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @r"
+        INVALID name: name contains a NUL character: remove it
+        INVALID serialNumber: serialNumber must be 1 to 100 letters, digits or . _ : / -
+        ");
         for (input, expected) in [
             (json!({ "name": "n", "deviceType": "LAMP", "ledCount": 0 }), "ok"),
             (json!({ "name": "n", "deviceType": "LAMP", "ledCount": 1024 }), "ok"),
@@ -88,13 +157,13 @@ on_both_engines! {
         let id = register(&world, &ann, mine).await;
         let theirs = json!({ "name": "Mine", "deviceType": "LAMP", "serialNumber": " S-1 " });
         let answer = mutate(&world, &ben, "deviceRegister", theirs.clone(), "device { id } token").await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @"TAKEN serialNumber: serialNumber is taken: a device with it is registered already");
         assert!(answer.at("/deviceRegister/token").is_null());
 
         let other = lamp(&world, &ben, "Other").await;
         let update = json!({ "id": other, "serialNumber": "S-1" });
         let answer = mutate(&world, &ben, "deviceUpdate", update, "device { id }").await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @"TAKEN serialNumber: serialNumber is taken: a device with it is registered already");
 
         // Free again when the device is gone.
         mutate(&world, &ann, "deviceDelete", json!({ "id": id }), "deletedDeviceId").await.data();
@@ -122,10 +191,28 @@ on_both_engines! {
         let selection = "device { name deviceType model ledCount tier location zone { name } status createdAt updatedAt }";
         let input = json!({ "id": id, "model": null, "ledCount": null, "location": "desk" });
         let answer = mutate(&world, &ann, "deviceUpdate", input, selection).await;
-        assert_snapshot!(format!("{:#}", answer.at("/deviceUpdate/device")), @"");
+        assert_snapshot!(format!("{:#}", answer.at("/deviceUpdate/device")), @r#"
+        {
+          "createdAt": "2026-09-01T12:00:00+00:00",
+          "deviceType": "LAMP",
+          "ledCount": 5,
+          "location": "desk",
+          "model": null,
+          "name": "Luna",
+          "status": "BUSY",
+          "tier": 2,
+          "updatedAt": "2026-09-01T12:00:05+00:00",
+          "zone": {
+            "name": "Kitchen"
+          }
+        }
+        "#);
         let input = json!({ "id": id, "name": null, "tier": 0 });
         let answer = mutate(&world, &ann, "deviceUpdate", input, selection).await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @r"
+        REQUIRED name: name must not be blank: give 1 to 100 characters
+        OUT_OF_RANGE tier: tier is 0: expected 1 to 2
+        ");
         let input = json!({ "id": id, "zoneId": null });
         let answer = mutate(&world, &ann, "deviceUpdate", input, selection).await;
         assert!(answer.at("/deviceUpdate/device/zone").is_null());
@@ -178,9 +265,17 @@ on_both_engines! {
         assert!(authenticate(&world.services, token).await.is_err());
         let query = "query($entity: ID!, $device: ID!) { entity(id: $entity) { name device { id } } device(id: $device) { id } }";
         let left = world.run(&ann, query, json!({ "entity": entity, "device": id })).await;
-        assert_snapshot!(format!("{:#}", left.data()), @"");
+        assert_snapshot!(format!("{:#}", left.data()), @r#"
+        {
+          "device": null,
+          "entity": {
+            "device": null,
+            "name": "Frank"
+          }
+        }
+        "#);
         let again = mutate(&world, &ann, "deviceDelete", json!({ "id": id }), "deletedDeviceId").await;
-        assert_snapshot!(again.user_errors(), @"");
+        assert_snapshot!(again.user_errors(), @"NOT_FOUND id: id names nothing that you can see");
     }
 
     async fn a_device_tells_of_its_first_start_itself(world: World) {
@@ -189,13 +284,20 @@ on_both_engines! {
         let selection = "device { firstBootComplete onboarding }";
         let input = json!({ "id": id, "onboarding": { "language": "sw" } });
         let answer = mutate(&world, &itself, "deviceOnboardingComplete", input, selection).await;
-        assert_snapshot!(format!("{:#}", answer.at("/deviceOnboardingComplete/device")), @"");
+        assert_snapshot!(format!("{:#}", answer.at("/deviceOnboardingComplete/device")), @r#"
+        {
+          "firstBootComplete": true,
+          "onboarding": {
+            "language": "sw"
+          }
+        }
+        "#);
         // Saying it again keeps what was gathered.
         let answer = mutate(&world, &ann, "deviceOnboardingComplete", json!({ "id": id }), selection).await;
         assert_eq!(answer.text("/deviceOnboardingComplete/device/onboarding/language"), "sw");
         let big = json!({ "id": id, "onboarding": { "a": "x".repeat(16 * 1024) } });
         let answer = mutate(&world, &itself, "deviceOnboardingComplete", big, selection).await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @"TOO_LONG onboarding: onboarding takes 16392 bytes as JSON: expected at most 16384");
     }
 
     async fn a_device_silent_for_300_seconds_is_offline(world: World) {
@@ -216,6 +318,12 @@ on_both_engines! {
         heard(&world, &id, world.clock.now(), "busy").await;
         let answer = world.run(&ann, query, json!({ "id": id, "never": never })).await;
         seen += &format!("{}\n", answer.data());
-        assert_snapshot!(seen, @"");
+        assert_snapshot!(seen, @r#"
+        {"a":{"status":"ONLINE"},"b":{"status":"OFFLINE"},"busy":{"nodes":[]},"off":{"nodes":[{"name":"Never"}]},"on":{"nodes":[{"name":"Luna"}]}}
+        {"a":{"status":"ONLINE"},"b":{"status":"OFFLINE"},"busy":{"nodes":[]},"off":{"nodes":[{"name":"Never"}]},"on":{"nodes":[{"name":"Luna"}]}}
+        {"a":{"status":"ONLINE"},"b":{"status":"OFFLINE"},"busy":{"nodes":[]},"off":{"nodes":[{"name":"Never"}]},"on":{"nodes":[{"name":"Luna"}]}}
+        {"a":{"status":"OFFLINE"},"b":{"status":"OFFLINE"},"busy":{"nodes":[]},"off":{"nodes":[{"name":"Luna"},{"name":"Never"}]},"on":{"nodes":[]}}
+        {"a":{"status":"BUSY"},"b":{"status":"OFFLINE"},"busy":{"nodes":[{"name":"Luna"}]},"off":{"nodes":[{"name":"Never"}]},"on":{"nodes":[]}}
+        "#);
     }
 }

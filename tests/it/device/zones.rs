@@ -18,7 +18,46 @@ on_both_engines! {
             devices { nodes { name } } children { nodes { name parent { name } \
             children { totalCount nodes { name devices { nodes { name zone { name } } } } } } } } }";
         let answer = world.run(&ann, query, json!({ "id": house })).await;
-        assert_snapshot!(format!("{:#}", answer.at("/zone")), @"");
+        assert_snapshot!(format!("{:#}", answer.at("/zone")), @r#"
+        {
+          "children": {
+            "nodes": [
+              {
+                "children": {
+                  "nodes": [
+                    {
+                      "devices": {
+                        "nodes": [
+                          {
+                            "name": "Luna",
+                            "zone": {
+                              "name": "Kitchen"
+                            }
+                          }
+                        ]
+                      },
+                      "name": "Kitchen"
+                    }
+                  ],
+                  "totalCount": 1
+                },
+                "name": "First floor",
+                "parent": {
+                  "name": "House"
+                }
+              }
+            ]
+          },
+          "devices": {
+            "nodes": []
+          },
+          "name": "House",
+          "owner": {
+            "name": "Ann"
+          },
+          "parent": null
+        }
+        "#);
 
         // Devices of a zone by filter: those in zones within it too.
         let query = "query($zone: ID!) { devices(filter: { zone: $zone }) { nodes { name } } }";
@@ -29,20 +68,40 @@ on_both_engines! {
 
         let into = |parent: &str| json!({ "id": house, "parentId": parent });
         let answer = mutate(&world, &ann, "zoneUpdate", into(&kitchen), "zone { id }").await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @"INVALID parentId: a zone cannot lie within itself: choose a parent outside of it");
         let answer = mutate(&world, &ann, "zoneUpdate", into(&house), "zone { id }").await;
         assert_eq!(outcome(&answer), "INVALID");
 
         let apart = json!({ "id": kitchen, "parentId": null, "description": "warm" });
         let answer = mutate(&world, &ann, "zoneUpdate", apart, "zone { name description parent { id } }").await;
-        assert_snapshot!(format!("{:#}", answer.at("/zoneUpdate/zone")), @"");
+        assert_snapshot!(format!("{:#}", answer.at("/zoneUpdate/zone")), @r#"
+        {
+          "description": "warm",
+          "name": "Kitchen",
+          "parent": null
+        }
+        "#);
 
         // With a zone go the zones within it, and devices stand in none.
         mutate(&world, &ann, "zoneUpdate", json!({ "id": kitchen, "parentId": floor }), "zone { id }").await.data();
         let answer = mutate(&world, &ann, "zoneDelete", json!({ "id": house }), "deletedZoneId").await;
         assert_eq!(answer.text("/zoneDelete/deletedZoneId"), house);
         let left = world.run(&ann, "{ zones { totalCount } devices { nodes { name zone { id } } } }", json!({})).await;
-        assert_snapshot!(format!("{:#}", left.data()), @"");
+        assert_snapshot!(format!("{:#}", left.data()), @r#"
+        {
+          "devices": {
+            "nodes": [
+              {
+                "name": "Luna",
+                "zone": null
+              }
+            ]
+          },
+          "zones": {
+            "totalCount": 0
+          }
+        }
+        "#);
     }
 
     async fn zones_nest_eight_deep(world: World) {
@@ -53,7 +112,7 @@ on_both_engines! {
         }
         let input = json!({ "name": "9", "parentId": parent });
         let answer = mutate(&world, &ann, "zoneCreate", input, "zone { id }").await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @"INVALID parentId: zones would be nested 9 deep: expected at most 8");
     }
 
     async fn a_zone_name_is_unique_for_its_owner(world: World) {
@@ -63,7 +122,7 @@ on_both_engines! {
         zone(&world, &ben, "Kitchen", None).await;
         let hall = zone(&world, &ann, "Hall", None).await;
         let answer = mutate(&world, &ann, "zoneCreate", json!({ "name": "Kitchen" }), "zone { id }").await;
-        assert_snapshot!(answer.user_errors(), @"");
+        assert_snapshot!(answer.user_errors(), @"TAKEN name: name is taken: the owner has a zone of this name");
         let input = json!({ "id": hall, "name": "Kitchen" });
         assert_eq!(outcome(&mutate(&world, &ann, "zoneUpdate", input, "zone { id }").await), "TAKEN");
         let input = json!({ "name": "n".repeat(101), "description": "d".repeat(501) });
@@ -92,7 +151,29 @@ on_both_engines! {
         let input = json!({ "id": morning, "settings": { "volume": 3 }, "description": "wakes" });
         let selection = "deviceGroup { name description settings owner { name } devices { totalCount nodes { name group { name } } } }";
         let answer = mutate(&world, &ann, "deviceGroupUpdate", input, selection).await;
-        assert_snapshot!(format!("{:#}", answer.at("/deviceGroupUpdate/deviceGroup")), @"");
+        assert_snapshot!(format!("{:#}", answer.at("/deviceGroupUpdate/deviceGroup")), @r#"
+        {
+          "description": "wakes",
+          "devices": {
+            "nodes": [
+              {
+                "group": {
+                  "name": "Morning"
+                },
+                "name": "Luna"
+              }
+            ],
+            "totalCount": 1
+          },
+          "name": "Morning",
+          "owner": {
+            "name": "Ann"
+          },
+          "settings": {
+            "volume": 3
+          }
+        }
+        "#);
         let input = json!({ "id": morning, "settings": null });
         let answer = mutate(&world, &ann, "deviceGroupUpdate", input, selection).await;
         assert_eq!(answer.at("/deviceGroupUpdate/deviceGroup/settings"), &json!({}));
@@ -103,6 +184,24 @@ on_both_engines! {
         }
         mutate(&world, &ann, "deviceGroupDelete", json!({ "id": morning }), "deletedDeviceGroupId").await.data();
         let left = world.run(&ann, "{ deviceGroups { totalCount } devices { nodes { name group { id } } } }", json!({})).await;
-        assert_snapshot!(format!("{:#}", left.data()), @"");
+        assert_snapshot!(format!("{:#}", left.data()), @r#"
+        {
+          "deviceGroups": {
+            "totalCount": 0
+          },
+          "devices": {
+            "nodes": [
+              {
+                "group": null,
+                "name": "Apart"
+              },
+              {
+                "group": null,
+                "name": "Luna"
+              }
+            ]
+          }
+        }
+        "#);
     }
 }

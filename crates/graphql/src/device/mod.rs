@@ -134,7 +134,7 @@ impl Zone {
     async fn devices(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default)] order_by: DeviceOrder,
+        order_by: Option<DeviceOrder>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -182,7 +182,7 @@ impl DeviceGroup {
     async fn devices(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default)] order_by: DeviceOrder,
+        order_by: Option<DeviceOrder>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -297,11 +297,15 @@ struct DevicesUnder {
 }
 
 impl DevicesUnder {
-    fn new(parent: DeviceParent, filter: Option<DeviceFilter>, order: DeviceOrder) -> Result<Self> {
+    fn new(
+        parent: DeviceParent,
+        filter: Option<DeviceFilter>,
+        order: Option<DeviceOrder>,
+    ) -> Result<Self> {
         Ok(Self {
             parent,
             filter: filter.unwrap_or_default().checked()?,
-            order: order.into(),
+            order: order.unwrap_or_default().into(),
         })
     }
 }
@@ -312,7 +316,7 @@ impl Children for DevicesUnder {
 
     fn children(&self, cx: &Cx) -> app::Result<page::Children<Self::Table>> {
         let scope = cx.viewer.devices(Access::Read)?;
-        let select = self.filter.select(scope, cx.now());
+        let select = self.filter.select(cx.reader(), scope, cx.now());
         Ok(rows::devices_under(select, self.parent, self.order))
     }
 }
@@ -382,7 +386,7 @@ impl UserDevices {
         &self,
         ctx: &Context<'_>,
         filter: Option<DeviceFilter>,
-        #[graphql(default)] order_by: DeviceOrder,
+        order_by: Option<DeviceOrder>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -541,7 +545,7 @@ impl DeviceQuery {
         &self,
         ctx: &Context<'_>,
         filter: Option<DeviceFilter>,
-        #[graphql(default)] order_by: DeviceOrder,
+        order_by: Option<DeviceOrder>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -549,14 +553,14 @@ impl DeviceQuery {
     ) -> Result<DeviceConnection> {
         let cx = cx(ctx);
         let filter = filter.unwrap_or_default().checked()?;
-        let select = filter.select(cx.viewer.devices(Access::Read)?, cx.now());
+        let select = filter.select(cx.reader(), cx.viewer.devices(Access::Read)?, cx.now());
         let args = PageArgs {
             first,
             after,
             last,
             before,
         };
-        let order = order_by.into();
+        let order = order_by.unwrap_or_default().into();
         let total = page::total(cx.reader(), &select, wants_total(ctx)).await?;
         let slice = rows::devices_page(cx.reader(), select, order, &args.page()?).await?;
         Ok(DeviceConnection::of(
