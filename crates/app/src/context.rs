@@ -232,6 +232,15 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The value after the change of something that always has one: `default` when cleared.
+    pub fn or(self, before: T, default: T) -> T {
+        match self {
+            Self::Keep => before,
+            Self::Clear => default,
+            Self::Set(it) => it,
+        }
+    }
+
     /// The same change of something made from the value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Patch<U> {
         match self {

@@ -22,7 +22,7 @@ mod world;
 
 pub use database::{Database, Engine};
 pub use llm::FakeLlm;
-pub use world::{Answer, TestClock, World};
+pub use world::{Answer, Statements, TestClock, World};
 
 /// One test, run on SQLite and on PostgreSQL, each with a fresh database: makes
 /// `mod name { sqlite, postgres }`.

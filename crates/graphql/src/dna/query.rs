@@ -6,7 +6,7 @@ use domain::dna::{
     Dna, EntityId, TraitComparison, compare, similarity,
     voice::{Voice, VoiceGender},
 };
-use persistence::{dna as rows, page::Key};
+use persistence::dna as rows;
 
 use super::{
     DnaOf, Entity, EntityConnection, EntityProfile, ProfileOf, SimilarEntity, count,
@@ -71,14 +71,9 @@ impl DnaQuery {
         } else {
             None
         };
-        Ok(EntityConnection::of(
-            slice.map(Entity::from),
-            total,
-            |it| match order_by {
-                EntityOrder::Newest | EntityOrder::Oldest => it.place(),
-                EntityOrder::Name => (Key::Text(it.row.name.clone()), it.row.id.0),
-            },
-        ))
+        Ok(EntityConnection::of(slice.map(Entity::from), total, |it| {
+            it.place_in(order_by)
+        }))
     }
 
     /// An entity with its device, origin and most asked-for traits, as one flat object; null

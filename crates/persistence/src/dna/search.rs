@@ -103,7 +103,7 @@ pub struct EntityFilter {
 }
 
 /// In which order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EntityOrder {
     /// Newest first.
     #[default]
@@ -189,6 +189,33 @@ fn filtered(
     scope.entities(db).filter(all)
 }
 
+impl EntityOrder {
+    /// The sort key, and whether the greatest comes first.
+    fn key(self) -> (entities::Column, bool) {
+        match self {
+            Self::Newest => (entities::Column::CreatedAt, true),
+            Self::Oldest => (entities::Column::CreatedAt, false),
+            Self::Name => (entities::Column::Name, false),
+        }
+    }
+}
+
+/// The entities in scope that each of several persons owns.
+pub fn entities_under(
+    db: &impl ConnectionTrait,
+    scope: &EntityScope,
+    order: EntityOrder,
+) -> page::Children<entities::Entity> {
+    let (key, descending) = order.key();
+    page::Children {
+        select: scope.entities(db),
+        parent: entities::Column::OwnerId,
+        key,
+        id: entities::Column::Id,
+        descending,
+    }
+}
+
 /// Entities in scope.
 pub async fn entities_page(
     db: &impl ConnectionTrait,
@@ -197,11 +224,7 @@ pub async fn entities_page(
     order: EntityOrder,
     page: &Page,
 ) -> Result<Slice<EntityRow>> {
-    let (key, descending) = match order {
-        EntityOrder::Newest => (entities::Column::CreatedAt, true),
-        EntityOrder::Oldest => (entities::Column::CreatedAt, false),
-        EntityOrder::Name => (entities::Column::Name, false),
-    };
+    let (key, descending) = order.key();
     let select = filtered(db, scope, filter);
     let slice = page::fetch(db, select, (key, entities::Column::Id), descending, page).await?;
     Ok(slice.map(EntityRow::from))
