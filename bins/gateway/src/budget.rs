@@ -26,7 +26,6 @@ use crate::{
     refusal::Refusal,
 };
 
-
 /// How deep fields may nest; the root's are at depth 1.
 const MAX_DEPTH: u32 = 15;
 /// How deep fields may nest below `__schema` and `__type`. Clients' introspection goes to 14.
@@ -47,7 +46,7 @@ const DEFAULT_PAGE: u64 = 20;
 /// What a list that is no page is taken to hold.
 const ASSUMED_LIST: u64 = 10;
 /// An operation may introspect so many times as much as [`INTROSPECTION`] does.
-const INTROSPECTIONS: u64 = 4;
+const INTROSPECTIONS: u64 = 2;
 
 /// What clients send to learn the schema (graphql-js `getIntrospectionQuery`, every option on):
 /// the measure for what introspection may cost.
@@ -375,18 +374,34 @@ impl<'a> Pass<'a> {
                 .max();
             let rows = asked.unwrap_or(DEFAULT_PAGE).max(1);
             return if is_list(meta) {
-                Size { rows, page: None, counts: true }
+                Size {
+                    rows,
+                    page: None,
+                    counts: true,
+                }
             } else {
                 // The connection is one; its rows are counted where they are selected.
-                Size { rows: 1, page: Some(rows), counts: true }
+                Size {
+                    rows: 1,
+                    page: Some(rows),
+                    counts: true,
+                }
             };
         }
         if !is_list(meta) {
-            return Size { rows: 1, page: None, counts: true };
+            return Size {
+                rows: 1,
+                page: None,
+                counts: true,
+            };
         }
         if let (Some(rows), "edges" | "nodes") = (todo.page, field.name.node.as_str()) {
             // An edge only carries its node.
-            return Size { rows, page: None, counts: field.name.node != "edges" };
+            return Size {
+                rows,
+                page: None,
+                counts: field.name.node != "edges",
+            };
         }
         let named = meta
             .args
@@ -398,7 +413,11 @@ impl<'a> Pass<'a> {
                 _ => 1,
             })
             .max();
-        Size { rows: named.unwrap_or(ASSUMED_LIST).max(1), page: None, counts: true }
+        Size {
+            rows: named.unwrap_or(ASSUMED_LIST).max(1),
+            page: None,
+            counts: true,
+        }
     }
 
     /// The value of an argument, its variables filled in.
@@ -440,8 +459,15 @@ impl<'a> Pass<'a> {
             _ => 1,
         };
         // `possibleTypes` of every type is what clients ask for, and nearly all have none.
-        let rows = if at.nested == 0 && name == "possibleTypes" { 1 } else { rows };
-        if matches!(name, "fields" | "inputFields" | "interfaces" | "possibleTypes") {
+        let rows = if at.nested == 0 && name == "possibleTypes" {
+            1
+        } else {
+            rows
+        };
+        if matches!(
+            name,
+            "fields" | "inputFields" | "interfaces" | "possibleTypes"
+        ) {
             at.nested += 1;
         }
         let parents = below.parents.saturating_mul(rows);
@@ -512,7 +538,11 @@ fn fragments_are_sound(document: &ExecutableDocument) -> Result<(), Refusal> {
             reach(document, name, &mut reached)?;
         }
     }
-    match document.fragments.iter().find(|it| !reached.contains(it.0.as_str())) {
+    match document
+        .fragments
+        .iter()
+        .find(|it| !reached.contains(it.0.as_str()))
+    {
         None => Ok(()),
         Some((name, fragment)) => Err(Refusal::document(ServerError::new(
             format!("fragment \"{name}\" is not used"),
@@ -572,3 +602,6 @@ fn spreads(set: &SelectionSet) -> Vec<&str> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,9 +204,18 @@ mod tests {
         assert_eq!(client(&[], &["198.51.100.1"]), "10.0.0.7");
         assert_eq!(client(&trusted, &["198.51.100.1"]), "198.51.100.1");
         // A client that writes the header itself is one more hop to the left.
-        assert_eq!(client(&trusted, &["1.2.3.4, 198.51.100.1, 10.0.0.9"]), "198.51.100.1");
-        assert_eq!(client(&trusted, &["1.2.3.4", "198.51.100.1"]), "198.51.100.1");
-        assert_eq!(client(&trusted, &["1.2.3.4, nonsense, 198.51.100.1"]), "198.51.100.1");
+        assert_eq!(
+            client(&trusted, &["1.2.3.4, 198.51.100.1, 10.0.0.9"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            client(&trusted, &["1.2.3.4", "198.51.100.1"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            client(&trusted, &["1.2.3.4, nonsense, 198.51.100.1"]),
+            "198.51.100.1"
+        );
         assert_eq!(client(&trusted, &["nonsense"]), "10.0.0.7");
         assert_eq!(client(&trusted, &[]), "10.0.0.7");
         assert_eq!(client(&trusted, &["10.0.0.8"]), "10.0.0.8");
@@ -226,7 +235,12 @@ mod tests {
         ] {
             assert!(token_in_query(&query), "{query}");
         }
-        for query in ["", "query={viewer{role}}", "query={token}", "operationName=token"] {
+        for query in [
+            "",
+            "query={viewer{role}}",
+            "query={token}",
+            "operationName=token",
+        ] {
             assert!(!token_in_query(query), "{query}");
         }
     }

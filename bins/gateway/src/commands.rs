@@ -44,7 +44,9 @@ pub async fn health(config: &Config) -> Result<(), StartError> {
         Ok(Ok(answer)) if answer.starts_with("HTTP/1.0 200 ") => Ok(()),
         Ok(Ok(answer)) => {
             let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
-            Err(StartError::Failed(format!("{address} is not ready: {body}")))
+            Err(StartError::Failed(format!(
+                "{address} is not ready: {body}"
+            )))
         }
         Ok(Err(error)) => Err(StartError::Failed(format!("{address}: {error}"))),
         Err(_) => Err(StartError::Failed(format!("{address} does not answer"))),
@@ -191,7 +193,9 @@ async fn find_user(cx: &Cx, text: &str) -> Result<User, StartError> {
 
 /// An RFC 3339 time, or a duration from now.
 fn when(cx: &Cx, text: &str) -> Result<DateTime<Utc>, StartError> {
-    let after = duration(text).ok().and_then(|it| TimeDelta::from_std(it).ok());
+    let after = duration(text)
+        .ok()
+        .and_then(|it| TimeDelta::from_std(it).ok());
     match (after, DateTime::parse_from_rfc3339(text)) {
         (Some(after), _) => Ok(cx.now() + after),
         (None, Ok(at)) => Ok(at.to_utc()),

@@ -321,7 +321,7 @@ pub struct Config {
     #[arg(
         long,
         env = "ANIMA_LOG",
-        default_value = "info",
+        default_value = "info,sea_orm_migration=warn",
         value_name = "FILTER",
         global = true,
         help_heading = "Observability"
@@ -375,9 +375,7 @@ impl Config {
     ///
     /// # Errors
     /// As [`Cli::read`].
-    pub fn from_flags<'a>(
-        flags: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, clap::Error> {
+    pub fn from_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
         let flags = std::iter::once("anima-gateway").chain(flags);
         Ok(Cli::try_parse_from(flags).map_err(name_variable)?.config)
     }
@@ -421,9 +419,14 @@ fn name_variable(mut error: clap::Error) -> clap::Error {
     };
     if flag.contains("-url ") {
         // It may hold a password.
-        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+        error.insert(
+            ContextKind::InvalidValue,
+            ContextValue::String("…".to_owned()),
+        );
     }
-    let command = Cli::command();
+    let mut command = Cli::command();
+    // Only a built command can name its arguments as the error does.
+    command.build();
     let variable = command
         .get_arguments()
         .find(|arg| arg.to_string() == flag)

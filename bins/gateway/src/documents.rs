@@ -29,11 +29,7 @@ use graphql::code;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    budget::Measure,
-    refusal::Refusal,
-    scan,
-};
+use crate::{budget::Measure, refusal::Refusal, scan};
 
 /// SHA-256 of a document's text.
 pub type Hash = [u8; 32];
@@ -72,9 +68,7 @@ impl Document {
     fn parse(text: &str, hash: Hash) -> Result<Self, Refusal> {
         if let Err(fault) = scan::scan(text) {
             return Err(match fault {
-                scan::Fault::Nul => {
-                    Refusal::document(ServerError::new(fault.to_string(), None))
-                }
+                scan::Fault::Nul => Refusal::document(ServerError::new(fault.to_string(), None)),
                 _ => Refusal::too_complex(fault.to_string()),
             });
         }
@@ -105,7 +99,9 @@ impl Document {
         found.map(|it| &it.node).ok_or_else(|| {
             let message = match name {
                 Some(name) => format!("the document has no operation named \"{name}\""),
-                None => "the document has several operations: say which by operationName".to_owned(),
+                None => {
+                    "the document has several operations: say which by operationName".to_owned()
+                }
             };
             Refusal::document(ServerError::new(message, None))
         })
@@ -178,7 +174,10 @@ impl Documents {
         let text = fs::read_to_string(file)
             .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
         let entries: HashMap<String, String> = serde_json::from_str(&text).map_err(|error| {
-            format!("{} is not an object from hash to text: {error}", file.display())
+            format!(
+                "{} is not an object from hash to text: {error}",
+                file.display()
+            )
         })?;
         let mut trusted = HashMap::with_capacity(entries.len());
         for (name, text) in &entries {

@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn every_example_has_a_name_a_query_that_parses_and_sound_variables() {
         let examples: Vec<Value> = serde_json::from_str(&EXAMPLES_JSON).unwrap();
-        let files = EXAMPLES.files().filter(|it| it.path().extension().is_some_and(|it| it == "graphql"));
+        let files = EXAMPLES
+            .files()
+            .filter(|it| it.path().extension().is_some_and(|it| it == "graphql"));
         assert_eq!(examples.len(), files.count());
         assert!(!examples.is_empty());
         for example in &examples {
@@ -97,15 +99,25 @@ mod tests {
             let query = example["query"].as_str().unwrap();
             async_graphql::parser::parse_query(query).unwrap();
         }
-        for file in EXAMPLES.files().filter(|it| it.path().extension().is_some_and(|it| it == "json")) {
+        for file in EXAMPLES
+            .files()
+            .filter(|it| it.path().extension().is_some_and(|it| it == "json"))
+        {
             serde_json::from_slice::<Value>(file.contents()).unwrap();
         }
     }
 
     #[test]
     fn every_file_that_the_page_names_is_there() {
-        let page = PAGE.get_file("index.html").unwrap().contents_utf8().unwrap();
-        let names = page.split("\"graphiql/").skip(1).map(|it| it.split('"').next().unwrap());
+        let page = PAGE
+            .get_file("index.html")
+            .unwrap()
+            .contents_utf8()
+            .unwrap();
+        let names = page
+            .split("\"graphiql/")
+            .skip(1)
+            .map(|it| it.split('"').next().unwrap());
         let mut count = 0;
         for name in names {
             assert!(PAGE.get_file(name).is_some(), "{name}");

@@ -1,12 +1,7 @@
 //! Who may ask how much: buckets of points, and operations at once. Failed checks of tokens are
 //! counted by `app::identity::check_token`.
 
-use std::{
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use app::{Principal, Viewer};
 use axum::http::StatusCode;
@@ -88,7 +83,9 @@ impl Buckets {
     fn take(&self, key: Key, points: u32) -> Option<Result<u32, Duration>> {
         let (quota, capacity) = self.quota?;
         // More than a bucket holds would never be granted: such an operation takes it all.
-        let points = NonZeroU32::new(points).unwrap_or(NonZeroU32::MIN).min(capacity);
+        let points = NonZeroU32::new(points)
+            .unwrap_or(NonZeroU32::MIN)
+            .min(capacity);
         let bucket = self.buckets.get_with(key, || {
             Arc::new(RateLimiter::direct(quota).with_middleware())
         });
@@ -160,14 +157,16 @@ impl Limits {
     /// # Errors
     /// 503 when there is none: early, rather than to queue without end.
     pub fn admit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| {
-            metrics::counter!("anima_refused_total", "reason" => "busy").increment(1);
-            Refusal::rate_limited(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Duration::from_secs(1),
-                "the server is busy: try again",
-            )
-        })
+        Arc::clone(&self.in_flight)
+            .try_acquire_owned()
+            .map_err(|_| {
+                metrics::counter!("anima_refused_total", "reason" => "busy").increment(1);
+                Refusal::rate_limited(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Duration::from_secs(1),
+                    "the server is busy: try again",
+                )
+            })
     }
 
     /// How many more operations there is room for.

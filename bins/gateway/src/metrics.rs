@@ -57,7 +57,10 @@ fn describe() {
         Unit::Seconds,
         "How long GraphQL operations took, by type"
     );
-    describe_counter!("anima_documents_total", "documents found in the cache, or parsed");
+    describe_counter!(
+        "anima_documents_total",
+        "documents found in the cache, or parsed"
+    );
     describe_counter!(
         "anima_refused_total",
         "requests refused early: rate, busy, tokens, sockets, streams"
@@ -65,7 +68,10 @@ fn describe() {
     describe_gauge!("anima_operations_running", "operations that run now");
     describe_gauge!("anima_sockets", "open sockets, by transport");
     describe_gauge!("anima_streams", "open subscriptions");
-    describe_gauge!("anima_database_connections", "connections by pool and state");
+    describe_gauge!(
+        "anima_database_connections",
+        "connections by pool and state"
+    );
 }
 
 /// Drops what histograms collected and nobody fetched, until the gateway stops.
@@ -117,7 +123,10 @@ fn render(gateway: &Gateway) -> Response {
     }
     let text = gateway.metrics.render();
     (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
         text,
     )
         .into_response()

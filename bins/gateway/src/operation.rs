@@ -110,8 +110,8 @@ impl Gateway {
         let remaining = self
             .limits
             .spend(&caller.viewer, caller.address, measure.cost)?;
-        let provided = variables::check(&self.model, operation, &variables)
-            .map_err(Refusal::of_document)?;
+        let provided =
+            variables::check(&self.model, operation, &variables).map_err(Refusal::of_document)?;
         let proof = provided.mask.map(|provided| Proof {
             operation_name: operation_name.clone(),
             provided,
@@ -156,7 +156,8 @@ impl Gateway {
         } = prepared;
         let begun = Instant::now();
         let schema = if proven { &self.fast } else { &self.strict };
-        let span = tracing::info_span!("operation", request = %caller.request_id, kind = kind.word());
+        let span =
+            tracing::info_span!("operation", request = %caller.request_id, kind = kind.word());
         let run = AssertUnwindSafe(schema.execute(request)).catch_unwind();
         let run = tokio::time::timeout(self.config.request_timeout, run).instrument(span.clone());
         let answer = match run.await {
@@ -276,7 +277,10 @@ fn is_request_error(response: &Response) -> bool {
 /// Gives every error a code and the request's id; hides what was not meant for clients.
 fn finish_errors(response: &mut Response, request_id: &str) {
     for error in &mut response.errors {
-        *error = finish_error(std::mem::replace(error, ServerError::new("", None)), request_id);
+        *error = finish_error(
+            std::mem::replace(error, ServerError::new("", None)),
+            request_id,
+        );
     }
 }
 

@@ -61,9 +61,10 @@ pub fn scan(text: &str) -> Result<(), Fault> {
                 i = end;
             }
             b'_' | b'-' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                i += until(&bytes[i..], |it| {
-                    !matches!(it, b'_' | b'.' | b'+' | b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
-                });
+                i += until(
+                    &bytes[i..],
+                    |it| !matches!(it, b'_' | b'.' | b'+' | b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z'),
+                );
             }
             _ => {}
         }
@@ -148,7 +149,10 @@ mod tests {
     fn tokens_are_bounded_and_a_long_string_is_one() {
         assert_eq!(scan(&"a ".repeat(15_000)), Ok(()));
         assert_eq!(scan(&"a ".repeat(15_001)), Err(Fault::TooLong));
-        assert_eq!(scan(&format!("{{ f(a: \"{}\") }}", "x".repeat(1_000_000))), Ok(()));
+        assert_eq!(
+            scan(&format!("{{ f(a: \"{}\") }}", "x".repeat(1_000_000))),
+            Ok(())
+        );
         assert_eq!(scan(&"a,".repeat(500_000)), Err(Fault::TooLong));
     }
 

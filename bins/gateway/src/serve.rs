@@ -233,13 +233,11 @@ pub async fn serve(config: Config, services: Arc<Services>) -> Result<Running, S
     let metrics_address = metrics_listener
         .as_ref()
         .and_then(|it| it.local_addr().ok());
-    let address = listener
-        .local_addr()
-        .map_err(|cause| ServeError::Listen {
-            address: gateway.config.listen,
-            flag: "--listen, ANIMA_LISTEN",
-            cause,
-        })?;
+    let address = listener.local_addr().map_err(|cause| ServeError::Listen {
+        address: gateway.config.listen,
+        flag: "--listen, ANIMA_LISTEN",
+        cause,
+    })?;
 
     if let Some(listener) = metrics_listener {
         let routes = Router::new()
@@ -248,10 +246,10 @@ pub async fn serve(config: Config, services: Arc<Services>) -> Result<Running, S
         let accepting = accept(Arc::clone(&gateway), listener, routes);
         gateway.tasks.spawn(accepting);
     }
-    gateway.tasks.spawn(Arc::clone(&gateway.sockets).watch(
-        gateway.services.bus.subscribe(),
-        gateway.closing.clone(),
-    ));
+    gateway.tasks.spawn(
+        Arc::clone(&gateway.sockets)
+            .watch(gateway.services.bus.subscribe(), gateway.closing.clone()),
+    );
     gateway.tasks.spawn(gateway_metrics::upkeep(
         gateway.metrics.clone(),
         gateway.closing.clone(),
@@ -340,13 +338,12 @@ async fn connection(
 ) {
     // Answers are written whole: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(
-        move |mut request: hyper::Request<hyper::body::Incoming>| {
+    let service =
+        hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(place.clone());
             routes.clone().call(request.map(Body::new))
-        },
-    );
+        });
     let serving = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

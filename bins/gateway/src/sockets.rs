@@ -85,7 +85,10 @@ impl Sockets {
                 return Err(Refusal::rate_limited(
                     StatusCode::TOO_MANY_REQUESTS,
                     Duration::from_secs(10),
-                    format!("{} sockets and streams are open already", self.max_per_principal),
+                    format!(
+                        "{} sockets and streams are open already",
+                        self.max_per_principal
+                    ),
                 ));
             }
             *count += 1;

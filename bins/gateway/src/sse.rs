@@ -71,7 +71,8 @@ pub async fn respond(
     let events = Events {
         gateway: Arc::clone(gateway),
         answers: stream::iter(first).chain(answers).boxed(),
-        token: authorization.and_then(|it| it.to_str().ok().and_then(strip_bearer).map(str::to_owned)),
+        token: authorization
+            .and_then(|it| it.to_str().ok().and_then(strip_bearer).map(str::to_owned)),
         caller,
         socket,
         recheck: every(start, RECHECK),

@@ -1,7 +1,7 @@
 //! Starting and stopping the process: connect, look at the schema, migrate, first start, serve
 //! until a signal.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use app::{Services, Settings, identity::first_start};
 use persistence::{Db, engine::Options};
@@ -88,7 +88,9 @@ pub fn log(config: &Config) -> Result<(), StartError> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|error| StartError::Config(format!("--log (ANIMA_LOG): {error}")))?;
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // Already set up, in a test: that one stays.
     let _ = match config.log_format {
         LogFormat::Text => registry.with(lines).try_init(),
@@ -117,9 +119,9 @@ pub async fn services(config: &Config) -> Result<Arc<Services>, StartError> {
         .await
         .map_err(|error| StartError::database(config, "cannot be opened", with_causes(&error)))?;
     schema(config, &db).await?;
-    db.check_writable().await.map_err(|error| {
-        StartError::database(config, "cannot be written", with_causes(&error))
-    })?;
+    db.check_writable()
+        .await
+        .map_err(|error| StartError::database(config, "cannot be written", with_causes(&error)))?;
     let settings = Settings {
         policy_version: config.policy_version.clone(),
         ..Settings::default()
@@ -148,7 +150,10 @@ async fn schema(config: &Config, db: &Db) -> Result<(), StartError> {
         )));
     }
     let applied = migration::migrate(db.writer()).await.map_err(failed)?;
-    tracing::info!(applied = applied.len(), "the schema was brought up to this version");
+    tracing::info!(
+        applied = applied.len(),
+        "the schema was brought up to this version"
+    );
     Ok(())
 }
 
@@ -185,7 +190,10 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     }
 
     let signal = signals.next().await;
-    tracing::info!(signal, "stopping: finishing what runs; a second signal stops at once");
+    tracing::info!(
+        signal,
+        "stopping: finishing what runs; a second signal stops at once"
+    );
     tokio::select! {
         finished = running.stop() => if !finished {
             tracing::warn!("what still ran after the time configured was given up");

@@ -194,7 +194,15 @@ mod tests {
         assert_eq!(duration("30"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         assert_eq!(duration("30d"), Ok(Duration::from_secs(2_592_000)));
-        for wrong in ["", "s", "-1s", "1.5s", "3w", "99999999999999999999s", "99999999999999999h"] {
+        for wrong in [
+            "",
+            "s",
+            "-1s",
+            "1.5s",
+            "3w",
+            "99999999999999999999s",
+            "99999999999999999h",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
         assert_eq!(bytes("1MiB"), Ok(1_048_576));
@@ -208,9 +216,18 @@ mod tests {
     #[test]
     fn a_database_url_shows_no_password() {
         let shown = |it: &str| DatabaseUrl(it.to_owned()).to_string();
-        assert_eq!(shown("postgres://anima:s3cret@db:5432/anima"), "postgres://anima@db:5432/anima");
-        assert_eq!(shown("postgres://anima:s3/cr@t@db/anima"), "postgres://anima@db/anima");
-        assert_eq!(shown("postgres://db/anima?password=s3cret"), "postgres://db/anima");
+        assert_eq!(
+            shown("postgres://anima:s3cret@db:5432/anima"),
+            "postgres://anima@db:5432/anima"
+        );
+        assert_eq!(
+            shown("postgres://anima:s3/cr@t@db/anima"),
+            "postgres://anima@db/anima"
+        );
+        assert_eq!(
+            shown("postgres://db/anima?password=s3cret"),
+            "postgres://db/anima"
+        );
         assert_eq!(shown("sqlite://anima.db?mode=rwc"), "sqlite://anima.db");
     }
 
@@ -220,7 +237,13 @@ mod tests {
         assert!("1000".parse::<RateLimit>().is_err());
         assert!("0/5".parse::<RateLimit>().is_err());
         assert!("https://App.example.org:8443".parse::<Origin>().is_ok());
-        for wrong in ["app.example.org", "https://", "https://a/b", "ftp://a", "https://u@a"] {
+        for wrong in [
+            "app.example.org",
+            "https://",
+            "https://a/b",
+            "ftp://a",
+            "https://u@a",
+        ] {
             assert!(wrong.parse::<Origin>().is_err(), "{wrong}");
         }
     }

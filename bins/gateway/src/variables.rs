@@ -152,7 +152,9 @@ fn named_fault<'a>(
                 return Some(format!("expected an object of type \"{name}\""));
             };
             if *oneof && (values.len() != 1 || values.values().any(|it| *it == Value::Null)) {
-                return Some(format!("expected exactly one field of \"{name}\", not null"));
+                return Some(format!(
+                    "expected exactly one field of \"{name}\", not null"
+                ));
             }
             let mut unknown: HashSet<&str> = values.keys().map(AsRef::as_ref).collect();
             for field in input_fields.values() {

@@ -135,14 +135,17 @@ impl Db {
         Ok(self.writer.begin_with_options(options).await?)
     }
 
-    /// Sees that the database can be written, without writing.
+    /// Sees that the database can be written, by a write that is undone.
     ///
     /// # Errors
     /// For a read-only file, a full one, or a standby.
     pub async fn check_writable(&self) -> Result<()> {
-        // On SQLite this takes the write lock.
         let txn = self.begin().await?;
-        if self.backend() == DbBackend::Postgres {
+        if self.backend() == DbBackend::Sqlite {
+            // `BEGIN IMMEDIATE` says nothing on a read-only file; only a write does.
+            txn.execute_unprepared("CREATE TABLE is_writable (id INTEGER)")
+                .await?;
+        } else {
             let sql = "SELECT current_setting('transaction_read_only') AS read_only";
             let row = txn
                 .query_one_raw(statement(DbBackend::Postgres, sql, []))

@@ -86,9 +86,8 @@ impl Incoming {
             let value = match key.as_str() {
                 "query" | "operationName" => Json::String(value),
                 "variables" | "extensions" if value.is_empty() => Json::Null,
-                "variables" | "extensions" => serde_json::from_str(&value).map_err(|error| {
-                    Refusal::bad_request(format!("{key} is not JSON: {error}"))
-                })?,
+                "variables" | "extensions" => serde_json::from_str(&value)
+                    .map_err(|error| Refusal::bad_request(format!("{key} is not JSON: {error}")))?,
                 _ => continue,
             };
             if members.insert(key.clone(), value).is_some() {
@@ -132,7 +131,10 @@ impl Gateway {
                 Err(Refusal::new(
                     StatusCode::REQUEST_TIMEOUT,
                     code::BAD_USER_INPUT,
-                    format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs()),
+                    format!(
+                        "the body did not arrive within {} s",
+                        BODY_TIMEOUT.as_secs()
+                    ),
                 ))
             })
     }

@@ -86,7 +86,10 @@ fn is_utf8(charset: &str) -> bool {
 
 /// Whether the body is `application/json` in UTF-8.
 pub fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()) else {
+    let Some(value) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|it| it.to_str().ok())
+    else {
         return false;
     };
     let mut parts = value.split(';').map(str::trim);
@@ -114,9 +117,14 @@ mod tests {
         assert_eq!(accepted(&HeaderMap::new()), Some(Media::Json));
         assert_eq!(accept("*/*"), Some(Media::Json));
         assert_eq!(accept("application/*"), Some(Media::Json));
-        assert_eq!(accept("application/graphql-response+json"), Some(Media::GraphqlResponse));
         assert_eq!(
-            accept("application/graphql-response+json; charset=utf-8, application/json; charset=utf-8"),
+            accept("application/graphql-response+json"),
+            Some(Media::GraphqlResponse)
+        );
+        assert_eq!(
+            accept(
+                "application/graphql-response+json; charset=utf-8, application/json; charset=utf-8"
+            ),
             Some(Media::GraphqlResponse)
         );
         assert_eq!(

@@ -95,7 +95,10 @@ async fn answer(
         viewer,
         address,
         request_id: request_id.to_owned(),
-        wants_cost: parts.headers.get(COST).is_some_and(|it| it == "1" || it == "true"),
+        wants_cost: parts
+            .headers
+            .get(COST)
+            .is_some_and(|it| it == "1" || it == "true"),
     };
     let prepared = gateway.prepare(incoming, caller.clone())?;
     if !post && prepared.kind == Kind::Mutation {

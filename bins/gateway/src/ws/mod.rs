@@ -44,9 +44,17 @@ pub fn upgrade(
         .get(header::AUTHORIZATION)
         .and_then(|it| strip_bearer(it.to_str().ok()?))
         .map(str::to_owned);
-    let session = Session::new(Arc::clone(&gateway), address, header_token, Arc::clone(request_id));
+    let session = Session::new(
+        Arc::clone(&gateway),
+        address,
+        header_token,
+        Arc::clone(request_id),
+    );
     // Held as long as the socket: a stop waits for it, and it counts as a connection.
-    let held = (gateway.tasks.token(), parts.extensions.get::<Place>().cloned());
+    let held = (
+        gateway.tasks.token(),
+        parts.extensions.get::<Place>().cloned(),
+    );
     upgrade
         .protocols([protocol::NAME])
         .max_message_size(gateway.config.max_body)

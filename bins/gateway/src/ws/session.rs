@@ -160,7 +160,11 @@ impl Session {
         })
     }
 
-    async fn viewer(&mut self, token: Option<&str>, act_as: Option<&str>) -> Result<Viewer, Refusal> {
+    async fn viewer(
+        &mut self,
+        token: Option<&str>,
+        act_as: Option<&str>,
+    ) -> Result<Viewer, Refusal> {
         let viewer = match token {
             None => Viewer::anonymous(),
             Some(token) => self.gateway.viewer_of_token(token, self.address).await?,
@@ -230,12 +234,7 @@ impl Session {
         }
     }
 
-    async fn pass_on(
-        &mut self,
-        socket: &mut WebSocket,
-        id: &str,
-        frame: Frame,
-    ) -> Result<(), End> {
+    async fn pass_on(&mut self, socket: &mut WebSocket, id: &str, frame: Frame) -> Result<(), End> {
         let message = match frame {
             Frame::Next(payload) => protocol::with_payload("next", id, &payload),
             Frame::Error(payload) => {
@@ -347,9 +346,7 @@ impl Session {
 }
 
 /// What a peer said, if it is for us.
-fn read(
-    received: Option<Result<Message, axum::Error>>,
-) -> Result<Option<FromClient>, End> {
+fn read(received: Option<Result<Message, axum::Error>>) -> Result<Option<FromClient>, End> {
     match received {
         None | Some(Ok(Message::Close(_))) => Err(End::Gone),
         Some(Err(error)) => {
@@ -357,14 +354,10 @@ fn read(
             Err(End::Gone)
         }
         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
-        Some(Ok(Message::Binary(_))) => {
-            Err(End::close(protocol::BAD_MESSAGE, "messages are text"))
-        }
-        Some(Ok(Message::Text(text))) => serde_json::from_str(&text)
-            .map(Some)
-            .map_err(|error| {
-                End::close(protocol::BAD_MESSAGE, format!("Invalid message: {error}"))
-            }),
+        Some(Ok(Message::Binary(_))) => Err(End::close(protocol::BAD_MESSAGE, "messages are text")),
+        Some(Ok(Message::Text(text))) => serde_json::from_str(&text).map(Some).map_err(|error| {
+            End::close(protocol::BAD_MESSAGE, format!("Invalid message: {error}"))
+        }),
     }
 }
 
@@ -404,5 +397,8 @@ fn going_away() -> End {
 }
 
 fn revoked() -> End {
-    End::close(protocol::FORBIDDEN, "Forbidden: the access token is expired or revoked")
+    End::close(
+        protocol::FORBIDDEN,
+        "Forbidden: the access token is expired or revoked",
+    )
 }
