@@ -147,17 +147,13 @@ async fn a_body_that_does_not_come_is_408_and_a_head_is_dropped() {
 async fn a_panic_in_a_resolver_is_an_internal_error_that_tells_nothing() {
     let armed = Arc::new(AtomicBool::new(false));
     let trigger = Arc::clone(&armed);
-    let server = Server::over(&[], |services| {
-        let inner = Ids::system();
-        let _ = inner;
-        Services {
-            ids: Ids::new(move |_| {
-                assert!(!trigger.load(Ordering::SeqCst), "secret of the house");
-                #[expect(clippy::disallowed_methods, reason = "any id will do")]
-                uuid::Uuid::now_v7()
-            }),
-            ..services
-        }
+    let server = Server::over(&[], |services| Services {
+        ids: Ids::new(move |_| {
+            assert!(!trigger.load(Ordering::SeqCst), "secret of the house");
+            #[expect(clippy::disallowed_methods, reason = "any id will do")]
+            uuid::Uuid::now_v7()
+        }),
+        ..services
     })
     .await;
     let admin = server.admin().await;

@@ -144,6 +144,8 @@ async fn queries_mutations_and_subscriptions_over_one_socket() {
     socket
         .say(json!({ "type": "complete", "id": "s \"1\"" }))
         .await;
+    socket.say(json!({ "type": "ping" })).await;
+    assert_eq!(socket.next().await, json!({ "type": "pong" }));
     server.log_event("test").await;
     socket.subscribe("s \"1\"", QUERY).await;
     assert_eq!(
