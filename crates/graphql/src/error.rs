@@ -62,6 +62,9 @@ impl From<Failure> for async_graphql::Error {
                 extensions.set("retryAfterSeconds", *retry_after_seconds);
                 (code::RATE_LIMITED, error.to_string())
             }
+            Error::Persistence(cause @ persistence::Error::Cursor) => {
+                (code::BAD_USER_INPUT, cause.to_string())
+            }
             Error::Persistence(cause) => {
                 tracing::error!(?cause, "the database failed");
                 (code::INTERNAL_SERVER_ERROR, "internal error".to_owned())

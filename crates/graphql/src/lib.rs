@@ -49,6 +49,10 @@ pub struct Query(
 );
 
 /// Writes: one per logical action; expected refusals are `userErrors` of the payload.
+///
+/// With an `idempotencyKey`, the same request by the same principal within 24 hours is done
+/// once, and answered with what it made; a different input under the same key is refused.
+/// Secrets are shown the first time only.
 #[derive(Debug, MergedObject, Default)]
 pub struct Mutation(dna::DnaMutation);
 

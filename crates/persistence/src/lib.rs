@@ -89,6 +89,9 @@ pub enum Error {
     /// Anything else; the cause is for the log.
     #[error("database failure")]
     Failure(#[source] sea_orm::DbErr),
+    /// A cursor of another list, whose key is of another type.
+    #[error("the cursor is not one of this list")]
+    Cursor,
     /// Not a URL of an engine we know.
     #[error(
         "not a database URL: expected sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST:PORT/NAME"

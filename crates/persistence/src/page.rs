@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectionTrait, EntityTrait, FromQueryResult, Iterable, ModelTrait, Order, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select, Value,
+    ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, ModelTrait,
+    Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Value,
     sea_query::{Alias, Expr, ExprTrait, Func, Query, WindowStatement},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Result, engine};
+use crate::{Error, Result, engine};
 
 /// The sort key of a row, of the column's type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,17 @@ impl From<Key> for Value {
             Key::Time(it) => it.into(),
             Key::Text(it) => it.into(),
             Key::Number(it) => it.into(),
+        }
+    }
+}
+
+impl Key {
+    /// Whether it is of the column's type: a cursor comes from outside.
+    fn fits(&self, column: &impl ColumnTrait) -> bool {
+        match column.def().get_column_type() {
+            ColumnType::TimestampWithTimeZone => matches!(self, Self::Time(_)),
+            ColumnType::Double | ColumnType::Integer => matches!(self, Self::Number(_)),
+            _ => matches!(self, Self::Text(_)),
         }
     }
 }
@@ -124,6 +135,11 @@ where
     E: EntityTrait,
     E::Model: ModelTrait<Entity = E> + Send + Sync,
 {
+    for cursor in [&page.after, &page.before].into_iter().flatten() {
+        if !cursor.key.fits(&key) {
+            return Err(Error::Cursor);
+        }
+    }
     select = within(select, (key, id), descending, page);
     let order = if descending == page.last {
         Order::Asc

@@ -12,9 +12,11 @@
 //! ```
 
 pub mod database;
+mod llm;
 mod world;
 
 pub use database::{Database, Engine};
+pub use llm::FakeLlm;
 pub use world::{Answer, TestClock, World};
 
 /// One test, run on SQLite and on PostgreSQL, each with a fresh database: makes

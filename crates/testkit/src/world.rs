@@ -1,14 +1,29 @@
 //! A small world for one test: a database, a clock, people, and the schema to ask.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use app::{Bus, Clock, Cx, Ids, Principal, Random, Request, Services, Settings, Viewer};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::identity::{AccessTokenId, Role, Scope, User, UserId};
-use persistence::{Db, identity::users};
+use domain::{
+    audit::Event,
+    dna::{DNA_VERSION, Dna, Entity, EntityDna, EntityId, EntityKind, Extractor},
+    identity::{AccessTokenId, Role, Scope, User, UserId},
+    values::Json,
+};
+use inference::llm::Llm;
+use persistence::{
+    Db,
+    audit::events,
+    dna::{entities, entity_dna},
+    identity::users,
+};
+use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::Value;
 use uuid::{Builder, Uuid};
 
@@ -90,6 +105,92 @@ impl World {
             database,
             schema: graphql::schema(),
         }
+    }
+
+    /// The same world with a language model, whose time limit is a tenth of a second.
+    #[must_use]
+    pub fn with_llm(mut self, llm: Arc<dyn Llm>) -> Self {
+        let old = &*self.services;
+        self.services = Arc::new(Services {
+            db: old.db.clone(),
+            clock: old.clock.clone(),
+            ids: old.ids.clone(),
+            random: old.random.clone(),
+            bus: old.bus.clone(),
+            sessions: app::identity::Sessions::new(),
+            llm: Some(llm),
+            settings: Settings {
+                llm_timeout: Duration::from_millis(100),
+                ..old.settings.clone()
+            },
+        });
+        self
+    }
+
+    /// Everything that was logged, in order.
+    ///
+    /// # Panics
+    /// When the log cannot be read.
+    pub async fn events(&self) -> Vec<Event> {
+        let rows = events::Entity::find()
+            .order_by_asc(events::Column::Id)
+            .all(self.services.db.reader())
+            .await
+            .unwrap();
+        rows.into_iter().map(Event::from).collect()
+    }
+
+    /// A line of entities, each the child of the one before, by rows alone; gives their ids,
+    /// the eldest first.
+    ///
+    /// # Panics
+    /// When a row cannot be added.
+    pub async fn dynasty(&self, owner: UserId, generations: i32) -> Vec<String> {
+        let cx = self.cx(&Viewer::system());
+        let txn = cx.begin().await.unwrap();
+        let now = cx.now();
+        let mut parent: Option<EntityId> = None;
+        let mut ids = Vec::new();
+        for generation in 0..generations {
+            let entity = Entity {
+                id: cx.id(),
+                owner_id: owner,
+                kind: EntityKind::Virtual,
+                name: format!("G{generation}"),
+                device_id: None,
+                personality: None,
+                interests: Json(Vec::new()),
+                personality_config: Json(Value::Object(serde_json::Map::new())),
+                voice_config: Json(Value::Object(serde_json::Map::new())),
+                personality_template: None,
+                personality_tokens: 2_000,
+                persona_definition_id: None,
+                is_active: true,
+                created_at: now,
+                updated_at: now,
+            };
+            let genome = EntityDna {
+                id: cx.id(),
+                entity_id: entity.id,
+                dna: Dna::default(),
+                generation,
+                parent_id: parent,
+                co_parent_id: None,
+                dna_version: DNA_VERSION.to_owned(),
+                extractor: Extractor::Inherited,
+                seed: Some(1),
+                evidence: Json(Vec::new()),
+                revision: 1,
+                created_at: now,
+                updated_at: now,
+            };
+            parent = Some(entity.id);
+            ids.push(entity.id.to_string());
+            entities::Entity::add(&*txn, entity).await.unwrap();
+            entity_dna::Entity::add(&*txn, genome).await.unwrap();
+        }
+        txn.commit().await.unwrap();
+        ids
     }
 
     /// Its database, for a second connection or process.

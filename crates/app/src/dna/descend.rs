@@ -12,8 +12,11 @@ use persistence::dna::{children_of, dna_of, entities, entities_by_ids, relate};
 use persistence::scope::{EntityReach, EntityScope};
 use serde_json::Value;
 
-use super::{Born, ExtractorChoice, dna_or_neutral, genome, reading, writable};
-use crate::{Cx, Result, Txn, audit};
+use super::{Born, ExtractorChoice, born_before, dna_or_neutral, genome, reading, writable};
+use crate::{
+    Cx, Result, Txn, audit,
+    idempotency::{self, Claim, Once},
+};
 
 /// A birth.
 #[derive(Clone, Debug)]
@@ -33,7 +36,8 @@ pub struct Descend {
 }
 
 /// Makes a child of one or two entities.
-pub async fn descend(cx: &Cx, input: Descend) -> Result<Born> {
+pub async fn descend(cx: &Cx, once: Option<String>, input: Descend) -> Result<Born> {
+    let once = Once::new(once, "entityDescend", &input);
     let Descend {
         parent,
         co_parent,
@@ -67,6 +71,10 @@ pub async fn descend(cx: &Cx, input: Descend) -> Result<Born> {
     let seed = seed.map_or_else(|| i64::from(cx.random.number() as u32 >> 1), i64::from);
 
     let txn = cx.begin().await?;
+    let claim = match idempotency::claim(cx, &txn, once).await? {
+        Claim::Again(id) => return born_before(cx, &txn, id).await,
+        Claim::First(claim) => claim,
+    };
     let first = writable(cx, &txn, "parent", parent).await?;
     let second = match co_parent {
         Some(id) => Some(writable(cx, &txn, "coParent", id).await?),
@@ -108,6 +116,7 @@ pub async fn descend(cx: &Cx, input: Descend) -> Result<Born> {
         updated_at: now,
     };
     entities::Entity::add(&*txn, child.clone()).await?;
+    claim.keep(&txn, child.id).await?;
     let (told, warnings) = told.map(reading::Told::into_parts).unzip();
     let new = genome::New {
         dna,

@@ -172,7 +172,7 @@ pub async fn adjust(cx: &Cx, input: Adjust) -> Result<EntityDna> {
     } = input;
     if adjustment == DnaAdjustment::default() {
         return Err(Error::invalid(
-            "traits",
+            "values",
             "nothing to adjust: name at least one value",
         ));
     }

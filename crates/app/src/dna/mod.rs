@@ -13,7 +13,10 @@ use persistence::dna::{entities, entity_in_scope, entity_locked, entity_remove};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
-use crate::{Access, Cx, Error, Patch, Result, Txn, audit};
+use crate::{
+    Access, Cx, Error, Patch, Result, Txn, audit,
+    idempotency::{self, Claim, Once},
+};
 
 mod descend;
 mod genome;
@@ -88,7 +91,8 @@ pub struct EntityUpdate {
 const COFFEE_MAKER_NAME: &str = "Barista";
 
 /// Makes an entity: with the DNA of its story, or neutral DNA when none is told.
-pub async fn create(cx: &Cx, input: EntityCreate) -> Result<Born> {
+pub async fn create(cx: &Cx, once: Option<String>, input: EntityCreate) -> Result<Born> {
+    let once = Once::new(once, "entityCreate", &input);
     let EntityCreate {
         owner,
         name,
@@ -150,9 +154,14 @@ pub async fn create(cx: &Cx, input: EntityCreate) -> Result<Born> {
     };
     let (told, warnings) = told.map(reading::Told::into_parts).unzip();
     let txn = cx.begin().await?;
+    let claim = match idempotency::claim(cx, &txn, once).await? {
+        Claim::Again(id) => return born_before(cx, &txn, id).await,
+        Claim::First(claim) => claim,
+    };
     entities::Entity::add(&*txn, entity.clone())
         .await
         .map_err(occupied)?;
+    claim.keep(&txn, entity.id).await?;
     let dna = match told {
         Some(told) => genome::first(cx, &txn, &entity, told).await?,
         None => genome::first(cx, &txn, &entity, genome::New::neutral()).await?,
@@ -251,6 +260,20 @@ async fn writable(cx: &Cx, txn: &Txn, field: &str, id: EntityId) -> Result<Entit
     entity_locked(&**txn, &scope, id)
         .await?
         .ok_or_else(|| Error::not_found(field))
+}
+
+/// What a repeated request made the first time, as it is now.
+async fn born_before(cx: &Cx, txn: &Txn, id: EntityId) -> Result<Born> {
+    let scope = cx.viewer.entities(Access::Read)?;
+    let entity = entity_in_scope(&**txn, &scope, id)
+        .await?
+        .ok_or_else(idempotency::gone)?;
+    let dna = dna_or_neutral(&**txn, cx, id).await?;
+    Ok(Born {
+        entity,
+        dna,
+        warnings: Vec::new(),
+    })
 }
 
 /// A device of this owner that the viewer may use.

@@ -112,6 +112,7 @@ pub fn adjust(
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that must be exact")]
 pub(super) mod tests {
     use proptest::prelude::*;
 

@@ -337,6 +337,7 @@ fn count(n: i64, unit: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that must be exact")]
 mod tests {
     use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::RangeInclusive};
 
 use super::{
-    Dna, DnaError, Evidence, EvidenceSource, OriginTheme,
+    Dna, DnaError, Evidence, EvidenceSource, OriginTheme, Predisposition,
     evidence::settle,
     lexicon::{Cue, Lexicon, lexicon},
     narrative::Narrative,
@@ -12,6 +12,10 @@ use super::{
 
 /// How long a story may be, in characters after trimming.
 pub const STORY_LENGTH: RangeInclusive<usize> = 20..=20_000;
+
+/// Hits of one theme that count: later ones would add next to nothing, at 1/k each, and
+/// would make the evidence as long as the story.
+const MAX_HITS: u32 = 20;
 
 /// What a story predisposes to, and why.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +35,7 @@ pub struct Extraction {
 ///
 /// Per sentence: a negation within three words before a cue flips it at half weight;
 /// intensifiers count ×1.5, diminishers ×0.5; what was seen in a parent counts in full for
-/// what it models and half for the rest; the k-th hit of a theme counts 1/k. A trait is
+/// what it models and half for the rest; the k-th hit of a theme counts 1/k, up to the 20th. A trait is
 /// 0.5 plus its points, clamped. Offsets of quotes are characters of `story` as given.
 pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> {
     let characters = story.trim().chars().count();
@@ -58,6 +62,9 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
             .entry(hit.cue.theme)
             .and_modify(|it| *it += 1)
             .or_insert(1);
+        if *k > MAX_HITS {
+            continue;
+        }
         let (first, last) = (&reading.words[hit.from], &reading.words[hit.to]);
         let factor = hit.modifier(&reading, lexicon);
         let mut weight = 0.0;
@@ -70,7 +77,13 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
             if points == 0.0 {
                 continue;
             }
-            weight += points.abs();
+            // An ordinal's points are votes: no measure of how much was shaped.
+            if !matches!(
+                of,
+                Predisposition::TemporalResolution | Predisposition::PatternWindow
+            ) {
+                weight += points.abs();
+            }
             let from = factor.from.map_or(first, |it| &reading.words[it]);
             evidence.push(Evidence {
                 of,
@@ -182,20 +195,21 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
     // Longer cues first: they know more of what is meant.
     hits.sort_by_key(|it| (std::cmp::Reverse(it.words.len()), it.to - it.from, it.from));
     let mut kept: Vec<Hit<'a>> = Vec::new();
+    let mut kept_at: Vec<Vec<usize>> = vec![Vec::new(); words.len()];
     for hit in hits {
-        let overshadowed = kept.iter().any(|other| {
-            let shared = hit
-                .words
-                .iter()
-                .filter(|it| other.words.contains(it))
-                .count();
-            if other.cue.theme == hit.cue.theme {
-                shared > 0
-            } else {
-                shared == hit.words.len() && other.words.len() > hit.words.len()
-            }
+        let mut rivals = hit
+            .words
+            .iter()
+            .flat_map(|&it| &kept_at[it])
+            .map(|&i| &kept[i]);
+        let overshadowed = rivals.any(|other| {
+            let within = hit.words.iter().all(|it| other.words.contains(it));
+            other.cue.theme == hit.cue.theme || (within && other.words.len() > hit.words.len())
         });
         if !overshadowed {
+            hit.words
+                .iter()
+                .for_each(|&it| kept_at[it].push(kept.len()));
             kept.push(hit);
         }
     }
@@ -271,7 +285,9 @@ impl Hit<'_> {
             }
         }
         // "mended nothing", "trusted nobody".
-        let after = words.get(self.to + 1).filter(|it| it.clause == words[self.to].clause);
+        let after = words
+            .get(self.to + 1)
+            .filter(|it| it.clause == words[self.to].clause);
         if after.is_some_and(|it| matches!(it.text.as_str(), "nothing" | "nobody" | "none")) {
             negated = !negated;
         }
@@ -305,4 +321,5 @@ fn rounded(points: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that must be exact")]
 mod tests;

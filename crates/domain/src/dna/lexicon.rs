@@ -150,6 +150,7 @@ pub(super) struct People {
     pub not_kin_before: HashSet<String>,
     pub life_course: HashSet<String>,
     pub upbringing: HashSet<String>,
+    pub things: HashSet<String>,
     pub offspring: HashSet<String>,
     pub perceiving: HashSet<String>,
 }
@@ -325,6 +326,15 @@ impl Lexicon {
             None => (None, text),
         };
         let mut elements = Vec::new();
+        let (pattern, gap) = match pattern.rsplit_once(" ~") {
+            Some((rest, n)) => {
+                let n = n
+                    .parse()
+                    .map_err(|_| format!("cue \"{text}\": no gap \"{n}\""))?;
+                (rest, Some(n))
+            }
+            None => (pattern, None),
+        };
         for place in pattern.split_whitespace() {
             let mut element = Vec::new();
             for word in place.split('|') {
@@ -335,6 +345,9 @@ impl Lexicon {
                     element.extend(members.iter().map(|it| self.intern(it)));
                 } else if word.is_empty() {
                     return Err(format!("cue \"{text}\": an empty alternative"));
+                } else if self.is_derived(word) {
+                    element.push(self.intern(&format!("={word}")));
+                    element.push(self.intern(&format!("={word}s")));
                 } else {
                     element.push(self.intern(word));
                 }
@@ -344,14 +357,26 @@ impl Lexicon {
         if elements.is_empty() {
             return Err(format!("cue \"{text}\": no words"));
         }
-        let classed = pattern.contains('@');
+        let of_kin = pattern.contains("@parent") || pattern.contains("@kin");
         Ok(Cue {
             theme,
             elements,
             holder,
-            gap: if classed { 4 } else { 2 },
-            crosses_clauses: classed,
+            gap: gap.unwrap_or(if of_kin { 4 } else { 2 }),
+            crosses_clauses: of_kin,
         })
+    }
+
+    /// Whether the stem of a word loses what the word means: "playful" is not "played",
+    /// "allowance" not "allowed". Such words match by their form, or its plural.
+    fn is_derived(&self, word: &str) -> bool {
+        const SUFFIXES: &[&str] = &[
+            "ful", "ness", "ance", "ence", "ity", "ment", "able", "ible", "ous", "ive", "ally",
+            "ist", "ism", "ship", "ion", "or", "er", "al", "ate",
+        ];
+        SUFFIXES.iter().any(|it| word.ends_with(it))
+            && word.len() >= self.stem(word).len() + 2
+            && !self.irregular.contains_key(word)
     }
 
     /// A number for a word of a cue: of its stem, or of the very form when it begins with `=`.

@@ -67,10 +67,9 @@ pub struct Prompt {
 /// The question for one story. The story is data: it is fenced, and a fence inside it is
 /// broken up, so that it cannot end the quotation.
 pub fn prompt(story: &str, name: Option<&str>) -> Prompt {
-    let scales = Trait::ALL.iter().fold(String::new(), |mut told, which| {
+    let scales = Trait::ALL.iter().fold(String::new(), |told, which| {
         let (zero, one) = ends(*which);
-        told.push_str(&format!("- {which}: 0 = {zero}, 1 = {one}\n"));
-        told
+        told + &format!("- {which}: 0 = {zero}, 1 = {one}\n")
     });
     let system = format!(
         "You read the backstory of a character and judge what it predisposes the character \
@@ -221,39 +220,7 @@ pub fn validate(
         return Err(UnusableAnswer);
     }
     let mut warnings = Vec::new();
-    let mut evidence = Vec::new();
-    let themes = located_themes(answer, story, &mut warnings);
-    let mut weights = vec![0.0; themes.len()];
-    let mut give = |evidence: &mut Vec<Evidence>, of: Predisposition, points: f64| {
-        if points == 0.0 {
-            return;
-        }
-        let movers: Vec<_> = (0..themes.len())
-            .filter(|&i| themes[i].moves.contains(&of))
-            .collect();
-        let Ok(share) = u32::try_from(movers.len()).map(|n| points / f64::from(n.max(1))) else {
-            return;
-        };
-        for &i in &movers {
-            weights[i] += share.abs();
-            evidence.push(themes[i].evidence(of, share));
-        }
-        if movers.is_empty() {
-            evidence.push(Evidence {
-                of,
-                points,
-                clamped: false,
-                source: EvidenceSource::Story,
-                theme: "the story as a whole".to_owned(),
-                quote: None,
-                start: None,
-                end: None,
-                entity: None,
-                inherited_from: None,
-            });
-        }
-    };
-
+    let mut taken = Taken::new(located_themes(answer, story, &mut warnings));
     for &which in Trait::ALL {
         let of = Predisposition::from(which);
         let Some(told) = answer.get(which.as_str()).and_then(Value::as_f64) else {
@@ -261,40 +228,29 @@ pub fn validate(
                 DnaWarningCode::NotANumber,
                 format!("{which} was not a number: the lexicon's value is used"),
             ));
-            evidence.extend(lexicon.evidence.iter().filter(|it| it.of == of).cloned());
+            taken
+                .evidence
+                .extend(lexicon.evidence.iter().filter(|it| it.of == of).cloned());
             continue;
         };
         let value = told.clamp(0.0, 1.0);
-        if (0.0..=1.0).contains(&told) {
-            give(&mut evidence, of, value - 0.5);
-        } else {
+        if !(0.0..=1.0).contains(&told) {
             warnings.push(DnaWarning::new(
                 DnaWarningCode::OutOfRange,
                 format!("{which} was {told}: clamped to {value}"),
             ));
-            give(&mut evidence, of, value - 0.5);
         }
+        taken.give(of, value - 0.5);
     }
-    let mut ordinal = |name: &str, low: &str, high: &str| match answer.get(name) {
-        Some(Value::String(it)) if it == low => -0.5,
-        Some(Value::String(it)) if it == high => 0.5,
-        Some(Value::String(it)) if it == "medium" => 0.0,
-        _ => {
-            warnings.push(DnaWarning::new(
-                DnaWarningCode::UnknownOrdinal,
-                format!("{name} was none of {low}, medium, {high}: medium is used"),
-            ));
-            0.0
-        }
-    };
-    let resolution = ordinal("temporal_resolution", "low", "high");
-    let window = ordinal("pattern_window", "short", "long");
-    give(
-        &mut evidence,
-        Predisposition::TemporalResolution,
-        resolution,
+    let resolution = ordinal(
+        answer,
+        "temporal_resolution",
+        ["low", "high"],
+        &mut warnings,
     );
-    give(&mut evidence, Predisposition::PatternWindow, window);
+    taken.give(Predisposition::TemporalResolution, resolution);
+    let window = ordinal(answer, "pattern_window", ["short", "long"], &mut warnings);
+    taken.give(Predisposition::PatternWindow, window);
 
     let narrative_context = usable_narrative(answer).unwrap_or_else(|| {
         warnings.push(DnaWarning::new(
@@ -304,13 +260,18 @@ pub fn validate(
         lexicon.narrative_context.clone()
     });
 
+    let Taken {
+        mut evidence,
+        themes,
+        weights,
+    } = taken;
     let dna = settle(&mut evidence);
     let mut found: Vec<_> = themes
-        .iter()
-        .zip(&weights)
-        .map(|(it, &weight)| OriginTheme {
+        .into_iter()
+        .zip(weights)
+        .map(|(it, weight)| OriginTheme {
             name: it.label.to_lowercase().replace(' ', "_"),
-            label: it.label.clone(),
+            label: it.label,
             weight,
         })
         .collect();
@@ -325,6 +286,74 @@ pub fn validate(
         extraction,
         warnings,
     })
+}
+
+/// The points of an ordinal that is told: half a point either way, none for medium.
+fn ordinal(
+    answer: &Value,
+    name: &str,
+    [low, high]: [&str; 2],
+    warnings: &mut Vec<DnaWarning>,
+) -> f64 {
+    match answer.get(name).and_then(Value::as_str) {
+        Some(it) if it == low => -0.5,
+        Some(it) if it == high => 0.5,
+        Some("medium") => 0.0,
+        _ => {
+            warnings.push(DnaWarning::new(
+                DnaWarningCode::UnknownOrdinal,
+                format!("{name} was none of {low}, medium, {high}: medium is used"),
+            ));
+            0.0
+        }
+    }
+}
+
+/// What was taken so far: points, shared by the themes that move each trait.
+struct Taken {
+    evidence: Vec<Evidence>,
+    themes: Vec<LocatedTheme>,
+    weights: Vec<f64>,
+}
+
+impl Taken {
+    fn new(themes: Vec<LocatedTheme>) -> Self {
+        Self {
+            evidence: Vec::new(),
+            weights: vec![0.0; themes.len()],
+            themes,
+        }
+    }
+
+    fn give(&mut self, of: Predisposition, points: f64) {
+        if points == 0.0 {
+            return;
+        }
+        let movers: Vec<_> = (0..self.themes.len())
+            .filter(|&i| self.themes[i].moves.contains(&of))
+            .collect();
+        // At most `MAX_THEMES`.
+        let n = u32::try_from(movers.len()).unwrap_or(u32::MAX);
+        let share = points / f64::from(n.max(1));
+        for &i in &movers {
+            self.weights[i] += share.abs();
+            self.evidence.push(self.themes[i].evidence(of, share));
+        }
+        if movers.is_empty() {
+            self.evidence.push(Evidence {
+                of,
+                points,
+                clamped: false,
+                source: EvidenceSource::Story,
+                theme: "the story as a whole".to_owned(),
+                quote: None,
+                start: None,
+                end: None,
+                entity: None,
+                inherited_from: None,
+            });
+        }
+    }
 }
 
 struct LocatedTheme {
@@ -459,6 +488,7 @@ fn usable_narrative(answer: &Value) -> Option<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that must be exact")]
 mod tests {
     use proptest::prelude::*;
 

@@ -191,6 +191,12 @@ fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
     words
 }
 
+/// A parent or somebody else close, and of which gender, where the word says.
+#[derive(Clone, Copy, Debug)]
+struct Relative {
+    gender: Option<Gender>,
+}
+
 /// Who a word mentions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mention {
@@ -206,7 +212,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn kin(&self, words: &[Word], i: usize) -> Option<Option<Gender>> {
+    fn kin(&self, words: &[Word], i: usize) -> Option<Relative> {
         let people = &self.lexicon.people;
         let text = words[i].text.as_str();
         let gender = if people.women.contains(text) {
@@ -233,7 +239,7 @@ impl Reader<'_> {
         if own || self.is_name(&words[i]) {
             None
         } else {
-            Some(gender)
+            Some(Relative { gender })
         }
     }
 
@@ -243,7 +249,7 @@ impl Reader<'_> {
 
     fn mention(&self, words: &[Word], i: usize) -> Option<Mention> {
         let word = &words[i];
-        if let Some(gender) = self.kin(words, i) {
+        if let Some(Relative { gender }) = self.kin(words, i) {
             return Some(Mention::Kin(gender));
         }
         if self.is_name(word) {
@@ -268,9 +274,9 @@ impl Reader<'_> {
         };
         let mut others = [false; 2];
         for (i, word) in words.iter().enumerate() {
-            match self.kin(words, i) {
-                Some(Some(Gender::Male)) => others[0] = true,
-                Some(Some(Gender::Female)) => others[1] = true,
+            match self.kin(words, i).and_then(|it| it.gender) {
+                Some(Gender::Male) => others[0] = true,
+                Some(Gender::Female) => others[1] = true,
                 _ => {}
             }
             let owner = match word.text.as_str() {
@@ -279,11 +285,11 @@ impl Reader<'_> {
                 _ => continue,
             };
             // "his mother", "her late father": whose parents are told of is the entity.
-            let owned = (i + 1..words.len().min(i + 4))
+            let relative = (i + 1..words.len().min(i + 4))
                 .find(|&j| self.kin(words, j).is_some())
                 .filter(|&j| words[j].sentence == word.sentence);
             // "his father ... his father's father" is a rare thing; a kin just before is not.
-            if owned.is_some() {
+            if relative.is_some() {
                 vote(owner, 3);
             }
         }
@@ -325,10 +331,14 @@ impl Reader<'_> {
     }
 
     fn is_a_life(&self, words: &[Word]) -> bool {
+        let things = &self.lexicon.people.things;
+        let of_things = words
+            .iter()
+            .any(|it| things.contains(&self.lexicon.stem(&it.text)));
         (0..words.len()).any(|i| {
             let word = &words[i];
             let text = word.text.as_str();
-            self.is_name(word)
+            (self.is_name(word) && !of_things)
                 || matches!(
                     text,
                     "he" | "she" | "i" | "my" | "his" | "her" | "him" | "me" | "you" | "your"
@@ -343,7 +353,9 @@ impl Reader<'_> {
         let people = &self.lexicon.people;
         (0..words.len()).any(|i| {
             people.upbringing.contains(&words[i].text)
-                || people.life_course.contains(&self.lexicon.stem(&words[i].text))
+                || people
+                    .life_course
+                    .contains(&self.lexicon.stem(&words[i].text))
         })
     }
 
@@ -368,12 +380,9 @@ impl Reader<'_> {
                 .rev()
                 .take_while(|it| it.sentence == here.sentence);
             if opening && first.clone().all(|it| it.clause == here.clause) {
-                let (clause, from) = (here.clause, i + 1 - first.count() - 1);
+                let from = i - first.count();
                 if !(from..=i).any(|j| self.mention(words, j).is_some()) {
-                    let holder = (i + 1..words.len())
-                        .take_while(|&j| words[j].clause == clause + 1)
-                        .last()
-                        .map_or(words[i + 1].holder, |j| words[j].holder);
+                    let holder = words[i + 1].holder;
                     words[from..=i].iter_mut().for_each(|it| it.holder = holder);
                 }
             }
@@ -400,7 +409,7 @@ impl Reader<'_> {
         if matches!(
             first,
             "a" | "an" | "the" | "who" | "both" | "himself" | "herself"
-        ) && let Some(gender) = previous_kin
+        ) && let Some(Relative { gender }) = previous_kin
         {
             subject = Mention::Kin(gender);
             found = true;
@@ -413,7 +422,7 @@ impl Reader<'_> {
         let mut holders = Vec::with_capacity(clause.len());
         let mut kin_from_here = false;
         for i in clause.clone() {
-            let governed = self.is_governed(words, i, begin);
+            let governed = is_governed(words, i, begin);
             let mention = self.mention(words, i);
             let perceived = words[begin..i].iter().rev().take(3).any(|it| {
                 self.lexicon
@@ -470,7 +479,7 @@ impl Reader<'_> {
         // What stands before the subject is the subject's too.
         if let Some(at) = (0..holders.len()).find(|&k| self.mention(words, begin + k).is_some()) {
             let of = holders[at];
-            if !self.is_governed(words, begin + at, begin) {
+            if !is_governed(words, begin + at, begin) {
                 holders[..at].iter_mut().for_each(|it| *it = of);
             }
         }
@@ -478,15 +487,6 @@ impl Reader<'_> {
             words[i].holder = holder;
         }
         if kin_from_here { last } else { subject }
-    }
-
-    /// Whether the person at `i` depends on a preposition: "by his mother".
-    fn is_governed(&self, words: &[Word], i: usize, begin: usize) -> bool {
-        words[begin..i]
-            .iter()
-            .rev()
-            .find(|it| !DETERMINERS.contains(&it.text.as_str()))
-            .is_some_and(|it| PREPOSITIONS.contains(&it.text.as_str()))
     }
 
     fn resolve(&self, pronoun: Option<Gender>, last: Mention, subordinate: bool) -> Mention {
@@ -500,14 +500,23 @@ impl Reader<'_> {
             (Some(told), kin) => {
                 let may_be_kin = kin.is_none_or(|it| it == told);
                 let may_be_own = self.gender.is_none_or(|it| it == told);
-                match (may_be_kin, may_be_own) {
-                    (true, false) => last,
-                    (false, _) => Mention::Own,
-                    // "died when she was six": the entity's age is told more often.
-                    (true, true) if subordinate => Mention::Own,
-                    (true, true) => last,
+                // "died when she was six": the entity's age is told more often.
+                let rather_own = may_be_own && subordinate;
+                if may_be_kin && !rather_own {
+                    last
+                } else {
+                    Mention::Own
                 }
             }
         }
     }
+}
+
+/// Whether the person at `i` depends on a preposition: "by his mother".
+fn is_governed(words: &[Word], i: usize, begin: usize) -> bool {
+    words[begin..i]
+        .iter()
+        .rev()
+        .find(|it| !DETERMINERS.contains(&it.text.as_str()))
+        .is_some_and(|it| PREPOSITIONS.contains(&it.text.as_str()))
 }

@@ -180,7 +180,7 @@ pub fn match_voices(speaker: &Speaker<'_>, catalogue: &Catalogue, first: usize) 
     let mut matches: Vec<_> = catalogue
         .voices()
         .iter()
-        .map(|voice| weigh(voice, &wish, target, catalogue))
+        .map(|voice| weigh(voice, &wish, target))
         .collect();
     matches.sort_by(|a, b| {
         b.score
@@ -192,7 +192,7 @@ pub fn match_voices(speaker: &Speaker<'_>, catalogue: &Catalogue, first: usize) 
     matches
 }
 
-fn weigh(voice: &Voice, wish: &Wish, target: f64, catalogue: &Catalogue) -> VoiceMatch {
+fn weigh(voice: &Voice, wish: &Wish, target: f64) -> VoiceMatch {
     let mut reasons = Vec::new();
     let (gender, why) = match &wish.gender {
         None => (0.5, "no gender is told".to_owned()),
@@ -205,7 +205,7 @@ fn weigh(voice: &Voice, wish: &Wish, target: f64, catalogue: &Catalogue) -> Voic
         Some(told) if told.is == voice.accent => {
             (1.0, format!("{} accent as told: {}", voice.accent, told.by))
         }
-        Some(told) if catalogue.same_family(&told.is, &voice.accent) => (
+        Some(told) if Catalogue::same_family(&told.is, &voice.accent) => (
             0.3,
             format!(
                 "{} accent, akin to {} as told: {}",
@@ -264,6 +264,7 @@ fn fading(years: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that must be exact")]
 mod tests {
     use proptest::prelude::*;
 

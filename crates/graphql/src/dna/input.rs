@@ -197,10 +197,13 @@ pub struct EntityCreateInput {
     pub story: Option<String>,
     /// Who reads the story.
     pub extractor: Option<DnaExtractor>,
+    /// Makes a repeat harmless, see `Mutation`; 1–200 characters.
+    pub idempotency_key: Option<String>,
 }
 
-impl From<EntityCreateInput> for EntityCreate {
-    fn from(it: EntityCreateInput) -> Self {
+impl EntityCreateInput {
+    /// The idempotency key, and what is to be made.
+    pub fn into_parts(self) -> (Option<String>, EntityCreate) {
         let EntityCreateInput {
             owner_id,
             name,
@@ -213,8 +216,9 @@ impl From<EntityCreateInput> for EntityCreate {
             personality_tokens,
             story,
             extractor,
-        } = it;
-        Self {
+            idempotency_key,
+        } = self;
+        let create = EntityCreate {
             owner: owner_id,
             name,
             kind,
@@ -226,7 +230,8 @@ impl From<EntityCreateInput> for EntityCreate {
             personality_tokens,
             story,
             extractor: extractor.map(Into::into),
-        }
+        };
+        (idempotency_key, create)
     }
 }
 

@@ -64,6 +64,8 @@ pub struct EntityDescendInput {
     /// From 0 to 2 147 483 647: the same parents, story and seed give the same DNA to the last
     /// bit. Drawn and stored when not given.
     pub seed: Option<i32>,
+    /// Makes a repeat harmless, see `Mutation`; 1–200 characters.
+    pub idempotency_key: Option<String>,
 }
 
 /// A voice to be given to an entity.
@@ -154,7 +156,8 @@ impl DnaMutation {
         ctx: &Context<'_>,
         input: EntityCreateInput,
     ) -> Result<EntityCreatePayload> {
-        let born = dna::create(cx(ctx), input.into()).await;
+        let (once, input) = input.into_parts();
+        let born = dna::create(cx(ctx), once, input).await;
         answer(born.map(
             |Born {
                  entity, warnings, ..
@@ -266,6 +269,7 @@ impl DnaMutation {
             story,
             extractor,
             seed,
+            idempotency_key,
         } = input;
         let extractor = extractor.map(Into::into);
         let input = Descend {
@@ -276,7 +280,7 @@ impl DnaMutation {
             extractor,
             seed,
         };
-        answer(dna::descend(cx(ctx), input).await.map(
+        answer(dna::descend(cx(ctx), idempotency_key, input).await.map(
             |Born {
                  entity, warnings, ..
              }| { EntityDescendPayload::of(Entity::from(entity), warnings) },

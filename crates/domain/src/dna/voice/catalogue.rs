@@ -82,7 +82,7 @@ impl Catalogue {
     }
 
     /// Whether two accents sound alike.
-    pub(super) fn same_family(&self, a: &str, b: &str) -> bool {
+    pub(super) fn same_family(a: &str, b: &str) -> bool {
         accents()
             .families
             .iter()
@@ -91,6 +91,7 @@ impl Catalogue {
 }
 
 fn read(text: &str) -> Result<Vec<Voice>, CatalogueError> {
+    const KNOWN: [&str; 6] = ["speaker", "gender", "age", "accent", "region", "model"];
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .flexible(true)
@@ -109,7 +110,6 @@ fn read(text: &str) -> Result<Vec<Voice>, CatalogueError> {
             return Err(fault(1, column, "the header lacks this column".to_owned()));
         }
     }
-    const KNOWN: [&str; 6] = ["speaker", "gender", "age", "accent", "region", "model"];
     if let Some(unknown) = header.iter().find(|it| !KNOWN.contains(it)) {
         return Err(fault(
             1,

@@ -13,7 +13,6 @@ pub(super) struct Told<T> {
 }
 
 /// What is told of the voice.
-#[derive(Default)]
 pub(super) struct Wish {
     pub gender: Option<Told<VoiceGender>>,
     pub accent: Option<Told<String>>,
@@ -76,8 +75,7 @@ impl Wish {
         let story = speaker.story.unwrap_or_default();
         let reading = Reading::of(story, Some(speaker.name), lexicon());
         let name = Reading::of(speaker.name, None, lexicon());
-        let mut wish = Self::default();
-        wish.gender = titled(&name).or_else(|| {
+        let told_gender = || {
             let (is, by) = match reading.gender? {
                 Gender::Male => (VoiceGender::Male, "the story speaks of a man"),
                 Gender::Female => (VoiceGender::Female, "the story speaks of a woman"),
@@ -86,12 +84,14 @@ impl Wish {
                 is,
                 by: by.to_owned(),
             })
-        });
-        wish.accent = accent(&reading, catalogue).or_else(|| accent(&name, catalogue));
-        wish.age = age(&reading)
-            .or_else(|| age_in_name(&name))
-            .map(|it| within(it, catalogue));
-        wish
+        };
+        Self {
+            gender: titled(&name).or_else(told_gender),
+            accent: accent(&reading, catalogue).or_else(|| accent(&name, catalogue)),
+            age: age(&reading)
+                .or_else(|| age_in_name(&name))
+                .map(|it| within(it, catalogue)),
+        }
     }
 }
 
@@ -232,10 +232,6 @@ fn told(words: &[Word], from: usize, to: usize, is: (i32, i32)) -> Told<(i32, i3
 
 /// Number and the place after it: "34", "twenty one".
 fn number(words: &[Word], i: usize) -> Option<(i32, usize)> {
-    let text = words.get(i)?.text.as_str();
-    if let Ok(n) = text.parse::<i32>() {
-        return (1..=120).contains(&n).then_some((n, i + 1));
-    }
     const UNITS: [&str; 20] = [
         "zero",
         "one",
@@ -261,6 +257,10 @@ fn number(words: &[Word], i: usize) -> Option<(i32, usize)> {
     const TENS: [&str; 8] = [
         "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
     ];
+    let text = words.get(i)?.text.as_str();
+    if let Ok(n) = text.parse::<i32>() {
+        return (1..=120).contains(&n).then_some((n, i + 1));
+    }
     let index = |list: &[&str], it: &str| {
         list.iter()
             .position(|word| *word == it)
@@ -389,7 +389,7 @@ fn word_age(words: &[Word], i: usize) -> Option<Told<(i32, i32)>> {
             before,
             Some("a" | "an" | "the" | "is" | "this" | "very" | "our") | None
         );
-    let predicated = person || is_present(words, i) && !after.is_some_and(|it| it == "enough");
+    let predicated = person || is_present(words, i) && after != Some("enough");
     let is = match words[i].text.as_str() {
         "old" | "elderly" | "aged" if predicated && !is_past(words, i) => OLD,
         "young" if predicated && !is_past(words, i) => YOUNG,
