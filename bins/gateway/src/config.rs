@@ -106,6 +106,7 @@ pub enum UserCommand {
 }
 
 /// How to serve.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Clone, Debug, Args)]
 pub struct Config {
     /// Where to listen.
@@ -317,7 +318,7 @@ pub struct Config {
     )]
     pub policy_version: String,
 
-    /// What to log: a level, or directives such as info,anima_app=debug.
+    /// What to log: a level, or directives such as `info,anima_app=debug`.
     #[arg(
         long,
         env = "ANIMA_LOG",

@@ -162,15 +162,12 @@ impl Db {
     /// How many connections each pool has open.
     pub fn pools(&self) -> Vec<Pool> {
         let state = |name, it: &DatabaseConnection| {
-            let (open, idle) = match it.get_database_backend() {
-                DbBackend::Sqlite => {
-                    let pool = it.get_sqlite_connection_pool();
-                    (pool.size(), pool.num_idle())
-                }
-                _ => {
-                    let pool = it.get_postgres_connection_pool();
-                    (pool.size(), pool.num_idle())
-                }
+            let (open, idle) = if it.get_database_backend() == DbBackend::Sqlite {
+                let pool = it.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            } else {
+                let pool = it.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle())
             };
             Pool {
                 name,
@@ -211,7 +208,7 @@ fn pool(options: &Options, url: &str, connections: u32) -> ConnectOptions {
     pool.max_connections(connections)
         .acquire_timeout(options.acquire_timeout)
         .connect_timeout(options.acquire_timeout)
-        .idle_timeout(Some(Duration::from_secs(600)))
+        .idle_timeout(Some(Duration::from_mins(10)))
         .test_before_acquire_if_idle_for(Duration::from_secs(10))
         .sqlx_logging(false);
     pool

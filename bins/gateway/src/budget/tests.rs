@@ -1,3 +1,11 @@
+//! Small and large operations against a schema of persons and their friends.
+
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "documents built in tests need no speed"
+)]
+
 use async_graphql::{ID, Object, Subscription, parser::parse_query, value};
 use futures_util::{Stream, stream};
 use graphql::code;

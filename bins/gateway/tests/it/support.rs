@@ -21,7 +21,7 @@ use tokio::{
 pub struct Server {
     pub running: Running,
     pub services: Arc<Services>,
-    pub directory: TempDir,
+    _directory: TempDir,
 }
 
 impl Server {
@@ -43,7 +43,7 @@ impl Server {
         Self {
             running,
             services,
-            directory,
+            _directory: directory,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use domain::identity::{Role, TokenText};
 use futures_util::{SinkExt, StreamExt};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -305,7 +306,6 @@ async fn a_token_that_ends_or_is_revoked_elsewhere_closes_its_sockets_with_4403(
         "UPDATE access_tokens SET revoked_at = created_at WHERE prefix = $1",
         [token.prefix.into()],
     );
-    use sea_orm::ConnectionTrait;
     server.services.db.writer().execute_raw(row).await.unwrap();
     server.services.sessions.forget_all();
     assert_eq!(socket.close_code().await, 4403);
