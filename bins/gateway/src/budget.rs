@@ -46,7 +46,7 @@ const DEFAULT_PAGE: u64 = 20;
 /// What a list that is no page is taken to hold.
 const ASSUMED_LIST: u64 = 10;
 /// An operation may introspect so many times as much as [`INTROSPECTION`] does.
-const INTROSPECTIONS: u64 = 4;
+const INTROSPECTIONS: u64 = 2;
 
 /// What clients send to learn the schema (graphql-js `getIntrospectionQuery`, every option on):
 /// the measure for what introspection may cost.
@@ -602,3 +602,6 @@ fn spreads(set: &SelectionSet) -> Vec<&str> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests;

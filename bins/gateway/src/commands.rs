@@ -112,11 +112,11 @@ pub async fn token(config: &Config, command: TokenCommand) -> Result<String, Sta
             let mut lines = String::new();
             for it in tokens {
                 let time = |at: Option<DateTime<Utc>>| at.map(|it| it.to_rfc3339());
-                let used = time(it.last_used_at).unwrap_or_else(|| "never".to_owned());
+                let last_use = time(it.last_used_at).unwrap_or_else(|| "never".to_owned());
                 let ends = time(it.expires_at).unwrap_or_else(|| "never".to_owned());
                 let _ = writeln!(
                     lines,
-                    "{}\tanima_{}_…\t{}\tused {used}\tends {ends}\t{}",
+                    "{}\tanima_{}_…\t{}\tused {last_use}\tends {ends}\t{}",
                     it.id, it.prefix, it.kind, it.name
                 );
             }

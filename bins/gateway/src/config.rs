@@ -106,6 +106,7 @@ pub enum UserCommand {
 }
 
 /// How to serve.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Clone, Debug, Args)]
 pub struct Config {
     /// Where to listen.
@@ -317,11 +318,11 @@ pub struct Config {
     )]
     pub policy_version: String,
 
-    /// What to log: a level, or directives such as info,anima_app=debug.
+    /// What to log: a level, or directives such as `info,anima_app=debug`.
     #[arg(
         long,
         env = "ANIMA_LOG",
-        default_value = "info",
+        default_value = "info,sea_orm_migration=warn",
         value_name = "FILTER",
         global = true,
         help_heading = "Observability"
@@ -424,7 +425,9 @@ fn name_variable(mut error: clap::Error) -> clap::Error {
             ContextValue::String("…".to_owned()),
         );
     }
-    let command = Cli::command();
+    let mut command = Cli::command();
+    // Only a built command can name its arguments as the error does.
+    command.build();
     let variable = command
         .get_arguments()
         .find(|arg| arg.to_string() == flag)

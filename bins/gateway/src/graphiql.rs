@@ -1,4 +1,4 @@
-//! GraphiQL: an embedded page to explore the API with, which needs no network.
+//! `GraphiQL`: an embedded page to explore the API with, which needs no network.
 //!
 //! What is served and why the content security policy reads as it does is in
 //! `assets/graphiql/README.md`.

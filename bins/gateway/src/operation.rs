@@ -97,15 +97,14 @@ impl Gateway {
         })?;
         let operation = document.operation(operation_name.as_deref())?;
         let kind = Kind::from(operation.ty);
-        let measure = match document.known_measure() {
-            Some(known) => known,
-            None => {
-                let measure =
-                    self.budget
-                        .measure(&self.model, &document.ast, operation, &variables)?;
-                document.note_measure(measure);
-                measure
-            }
+        let measure = if let Some(known) = document.known_measure() {
+            known
+        } else {
+            let measure = self
+                .budget
+                .measure(&self.model, &document.ast, operation, &variables)?;
+            document.note_measure(measure);
+            measure
         };
         let remaining = self
             .limits

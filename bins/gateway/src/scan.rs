@@ -90,10 +90,9 @@ fn string_end(bytes: &[u8], mut i: usize) -> usize {
         i += 1;
         match byte {
             b'\\' => i += 1,
-            b'"' if !block => return i,
+            // An ordinary string ends with its line as well: the parser will say so.
+            b'"' | b'\n' if !block => return i,
             b'"' if bytes.get(i..i + 2) == Some(b"\"\"") => return i + 2,
-            // An ordinary string ends with its line: the parser will say so.
-            b'\n' if !block => return i,
             _ => {}
         }
     }

@@ -184,7 +184,7 @@ impl Gateway {
                     request_id.clone(),
                 ])
                 .expose_headers([request_id, header::RETRY_AFTER])
-                .max_age(Duration::from_secs(3600)),
+                .max_age(Duration::from_hours(1)),
         )
     }
 }

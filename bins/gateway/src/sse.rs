@@ -1,5 +1,5 @@
 //! Server-sent events: the distinct-connections mode of the graphql-sse protocol, for clients
-//! behind proxies that do not let WebSockets through.
+//! behind proxies that do not let web sockets through.
 //!
 //! Nothing is buffered: the next event is made when the connection takes it. A client that
 //! does not read falls behind the change feed, and is told so by the subscription itself.
@@ -32,7 +32,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(12);
 ///
 /// # Errors
 /// What is refused before the stream begins is answered like any other request.
-pub async fn respond(
+pub fn respond(
     gateway: &Arc<Gateway>,
     prepared: Prepared,
     caller: Caller,

@@ -1,7 +1,7 @@
 //! Starting and stopping the process: connect, look at the schema, migrate, first start, serve
 //! until a signal.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use app::{Services, Settings, identity::first_start};
 use persistence::{Db, engine::Options};
@@ -88,7 +88,9 @@ pub fn log(config: &Config) -> Result<(), StartError> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|error| StartError::Config(format!("--log (ANIMA_LOG): {error}")))?;
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // Already set up, in a test: that one stays.
     let _ = match config.log_format {
         LogFormat::Text => registry.with(lines).try_init(),

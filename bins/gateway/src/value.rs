@@ -192,8 +192,8 @@ mod tests {
     fn durations_and_sizes_read_as_written() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("30"), Ok(Duration::from_secs(30)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        assert_eq!(duration("30d"), Ok(Duration::from_secs(2_592_000)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        assert_eq!(duration("30d"), Ok(Duration::from_hours(720)));
         for wrong in [
             "",
             "s",

@@ -136,14 +136,17 @@ impl Db {
         Ok(self.writer.begin_with_options(options).await?)
     }
 
-    /// Sees that the database can be written, without writing.
+    /// Sees that the database can be written, by a write that is undone.
     ///
     /// # Errors
     /// For a read-only file, a full one, or a standby.
     pub async fn check_writable(&self) -> Result<()> {
-        // On SQLite this takes the write lock.
         let txn = self.begin().await?;
-        if self.backend() == DbBackend::Postgres {
+        if self.backend() == DbBackend::Sqlite {
+            // `BEGIN IMMEDIATE` says nothing on a read-only file; only a write does.
+            txn.execute_unprepared("CREATE TABLE is_writable (id INTEGER)")
+                .await?;
+        } else {
             let sql = "SELECT current_setting('transaction_read_only') AS read_only";
             let row = txn
                 .query_one_raw(statement(DbBackend::Postgres, sql, []))
@@ -160,15 +163,12 @@ impl Db {
     /// How many connections each pool has open.
     pub fn pools(&self) -> Vec<Pool> {
         let state = |name, it: &DatabaseConnection| {
-            let (open, idle) = match it.get_database_backend() {
-                DbBackend::Sqlite => {
-                    let pool = it.get_sqlite_connection_pool();
-                    (pool.size(), pool.num_idle())
-                }
-                _ => {
-                    let pool = it.get_postgres_connection_pool();
-                    (pool.size(), pool.num_idle())
-                }
+            let (open, idle) = if it.get_database_backend() == DbBackend::Sqlite {
+                let pool = it.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            } else {
+                let pool = it.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle())
             };
             Pool {
                 name,
@@ -209,7 +209,7 @@ fn pool(options: &Options, url: &str, connections: u32) -> ConnectOptions {
     pool.max_connections(connections)
         .acquire_timeout(options.acquire_timeout)
         .connect_timeout(options.acquire_timeout)
-        .idle_timeout(Some(Duration::from_secs(600)))
+        .idle_timeout(Some(Duration::from_mins(10)))
         .test_before_acquire_if_idle_for(Duration::from_secs(10))
         .sqlx_logging(false);
     pool

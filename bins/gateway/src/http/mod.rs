@@ -36,7 +36,7 @@ pub async fn graphql(
     let request_id = RequestId::of(&parts.extensions);
     if parts.method == Method::GET && is_upgrade(&parts.headers) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => ws::upgrade(gateway, upgrade, &parts, peer, &request_id),
+            Ok(upgrade) => ws::upgrade(&gateway, upgrade, &parts, peer, &request_id),
             Err(_) => Refusal::bad_request("not a WebSocket handshake of version 13")
                 .into_http(Media::Json, &request_id),
         };
@@ -111,7 +111,7 @@ async fn answer(
     if media == Media::EventStream {
         drop(permit);
         let token = parts.headers.get(header::AUTHORIZATION).cloned();
-        return sse::respond(gateway, prepared, caller, token).await;
+        return sse::respond(gateway, prepared, caller, token);
     }
     if prepared.kind == Kind::Subscription {
         return Err(Refusal {

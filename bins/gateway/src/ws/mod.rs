@@ -29,13 +29,13 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Answers the handshake.
 pub fn upgrade(
-    gateway: Arc<Gateway>,
+    gateway: &Arc<Gateway>,
     upgrade: WebSocketUpgrade,
     parts: &Parts,
     peer: SocketAddr,
     request_id: &Arc<str>,
 ) -> Response<Body> {
-    if let Err(refusal) = may_upgrade(&gateway, &upgrade, &parts.headers) {
+    if let Err(refusal) = may_upgrade(gateway, &upgrade, &parts.headers) {
         return refusal.into_http(Media::GraphqlResponse, request_id);
     }
     let address = gateway.client_address(&parts.headers, peer.ip());
@@ -45,7 +45,7 @@ pub fn upgrade(
         .and_then(|it| strip_bearer(it.to_str().ok()?))
         .map(str::to_owned);
     let session = Session::new(
-        Arc::clone(&gateway),
+        Arc::clone(gateway),
         address,
         header_token,
         Arc::clone(request_id),
@@ -127,14 +127,12 @@ async fn converse(mut session: Session, mut socket: WebSocket) {
 
 /// Whether a message left in time.
 async fn send(socket: &mut WebSocket, message: Message) -> bool {
-    match tokio::time::timeout(SEND_PATIENCE, socket.send(message)).await {
-        Ok(sent) => sent.is_ok(),
-        Err(_) => {
-            metrics::counter!("anima_refused_total", "reason" => "slow").increment(1);
-            tracing::warn!("a socket was dropped: its client does not read");
-            false
-        }
+    if let Ok(sent) = tokio::time::timeout(SEND_PATIENCE, socket.send(message)).await {
+        return sent.is_ok();
     }
+    metrics::counter!("anima_refused_total", "reason" => "slow").increment(1);
+    tracing::warn!("a socket was dropped: its client does not read");
+    false
 }
 
 #[cfg(test)]

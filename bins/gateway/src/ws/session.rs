@@ -9,6 +9,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use app::{Error, Viewer};
 use axum::{
+    body::Bytes,
     extract::ws::{Message, WebSocket},
     http::StatusCode,
 };
@@ -135,13 +136,12 @@ impl Session {
         };
         let token = match text(["authorization", "Authorization"])? {
             None => self.header_token.clone(),
-            Some(it) => match strip_bearer(&it) {
-                Some(token) => Some(token.to_owned()),
-                None => {
-                    let reason = "authorization must be \"Bearer\" and an access token";
-                    return Err(End::close(protocol::UNAUTHORIZED, reason));
-                }
-            },
+            Some(it) => {
+                let reason = "authorization must be \"Bearer\" and an access token";
+                let token =
+                    strip_bearer(&it).ok_or_else(|| End::close(protocol::UNAUTHORIZED, reason))?;
+                Some(token.to_owned())
+            }
         };
         let act_as = text(["actAs", "X-Anima-Act-As"])?;
         let viewer = self
@@ -193,7 +193,7 @@ impl Session {
                     if heard.elapsed() > SILENCE {
                         Err(End::Gone)
                     } else {
-                        tell(socket, Message::Ping(Default::default())).await
+                        tell(socket, Message::Ping(Bytes::new())).await
                     }
                 }
                 Some((id, frame)) = self.frames.next(), if !self.frames.is_empty() => {
