@@ -143,7 +143,7 @@ on_both_engines! {
         let page = world.run(&ann, LIST, json!({ "order": "NAME", "first": 1 })).await;
         let by_name = page.text("/entities/pageInfo/endCursor");
         let answer = world.run(&ann, LIST, json!({ "order": "NEWEST", "first": 1, "after": by_name })).await;
-        assert_snapshot!(answer.error(), @"BAD_USER_INPUT: the cursor is not one of this list");
+        assert_snapshot!(answer.error(), @"BAD_USER_INPUT: not a cursor of this list");
     }
 
     async fn the_profile_is_the_seeds_view(world: World) {
