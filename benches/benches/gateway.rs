@@ -91,7 +91,9 @@ async fn measure(engine: Engine) -> Failable {
         theirs.push(by_hand);
     }
     ratios.sort_by(f64::total_cmp);
-    println!("\nowner -> {ENTITIES} entities -> DNA, origin, device; {engine:?}, {CONNECTIONS} connections");
+    println!(
+        "\nowner -> {ENTITIES} entities -> DNA, origin, device; {engine:?}, {CONNECTIONS} connections"
+    );
     show("gateway", ours);
     show("hand-written, one joined statement", theirs);
     println!(
@@ -158,14 +160,32 @@ impl Gateway {
     fn start(url: &str) -> Failable<Self> {
         let program = program()?;
         let user = Command::new(&program)
-            .args(["--database-url", url, "user", "create", "--name", "bench", "--role", "admin"])
+            .args([
+                "--database-url",
+                url,
+                "user",
+                "create",
+                "--name",
+                "bench",
+                "--role",
+                "admin",
+            ])
             .args(["--user-name", "bench"])
             .output()?;
         if !user.status.success() {
             return Err(String::from_utf8_lossy(&user.stderr).into_owned().into());
         }
         let token = Command::new(&program)
-            .args(["--database-url", url, "token", "create", "--user", "bench", "--name", "bench"])
+            .args([
+                "--database-url",
+                url,
+                "token",
+                "create",
+                "--user",
+                "bench",
+                "--name",
+                "bench",
+            ])
             .output()?;
         if !token.status.success() {
             return Err(String::from_utf8_lossy(&token.stderr).into_owned().into());
@@ -178,11 +198,18 @@ impl Gateway {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        Ok(Self { child, address, token })
+        Ok(Self {
+            child,
+            address,
+            token,
+        })
     }
 
     async fn ready(&self) -> Failable {
-        let ready = format!("GET /health/ready HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+        let ready = format!(
+            "GET /health/ready HTTP/1.1\r\nHost: {}\r\n\r\n",
+            self.address
+        );
         for _ in 0..100 {
             if load::once(self.address, ready.as_bytes()).await.is_ok() {
                 return Ok(());
@@ -206,7 +233,10 @@ fn program() -> Failable<PathBuf> {
         return Ok(path.into());
     }
     let here = std::env::current_exe()?;
-    let release = here.parent().and_then(|it| it.parent()).ok_or("no folder above this program")?;
+    let release = here
+        .parent()
+        .and_then(|it| it.parent())
+        .ok_or("no folder above this program")?;
     let program = release.join("anima-gateway");
     if program.exists() {
         Ok(program)

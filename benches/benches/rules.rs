@@ -14,10 +14,21 @@ const STORY: &str = "Frank's mom was a tired waitress who worked doubles. Dad wa
 
 fn rules(c: &mut Criterion) {
     let long = STORY.repeat(20_000 / STORY.len());
-    let read = extract(STORY, Some("Frank")).map(|it| it.dna).unwrap_or_default();
+    let read = extract(STORY, Some("Frank"))
+        .map(|it| it.dna)
+        .unwrap_or_default();
     let neutral = Dna::default();
-    let parent = Parent { id: Uuid::nil(), name: "Frank", dna: &read, generation: 0 };
-    let speaker = Speaker { name: "Frank", story: Some(STORY), dna: &read };
+    let parent = Parent {
+        id: Uuid::nil(),
+        name: "Frank",
+        dna: &read,
+        generation: 0,
+    };
+    let speaker = Speaker {
+        name: "Frank",
+        story: Some(STORY),
+        dna: &read,
+    };
 
     c.bench_function("extract a story of 140 characters", |b| {
         b.iter(|| extract(black_box(STORY), Some("Frank")));

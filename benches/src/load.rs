@@ -52,7 +52,14 @@ pub async fn run(
 ) -> io::Result<Outcome> {
     let begin = Instant::now();
     let tasks: Vec<_> = (0..connections)
-        .map(|n| tokio::spawn(connection(address, Arc::clone(&requests), n * 7, begin + lasts)))
+        .map(|n| {
+            tokio::spawn(connection(
+                address,
+                Arc::clone(&requests),
+                n * 7,
+                begin + lasts,
+            ))
+        })
         .collect();
     let mut times = Vec::new();
     let mut bytes = 0;
@@ -63,10 +70,20 @@ pub async fn run(
     }
     let elapsed = begin.elapsed().as_secs_f64();
     times.sort_unstable();
-    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default();
+    let at = |share: usize| {
+        times
+            .get(times.len() * share / 100)
+            .copied()
+            .unwrap_or_default()
+    };
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 answers")]
     let rate = times.len() as f64 / elapsed;
-    Ok(Outcome { rate, p50: at(50), p99: at(99), bytes: bytes / times.len().max(1) })
+    Ok(Outcome {
+        rate,
+        p50: at(50),
+        p99: at(99),
+        bytes: bytes / times.len().max(1),
+    })
 }
 
 async fn connection(
@@ -109,11 +126,18 @@ async fn answer<'a>(stream: &mut TcpStream, buffer: &'a mut Vec<u8>) -> io::Resu
     loop {
         let read = stream.read_buf(buffer).await?;
         if read == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed amid an answer"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "closed amid an answer",
+            ));
         }
-        let Some(head) = buffer.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
+        let Some(head) = buffer.windows(4).position(|it| it == b"\r\n\r\n") else {
+            continue;
+        };
         let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
-        let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = text
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
         let length = length.and_then(|it| it.trim().parse::<usize>().ok());
         let length = length.ok_or_else(|| io::Error::other(format!("no length: {text}")))?;
         while buffer.len() < head + 4 + length {
@@ -121,7 +145,10 @@ async fn answer<'a>(stream: &mut TcpStream, buffer: &'a mut Vec<u8>) -> io::Resu
         }
         let body = &buffer[head + 4..head + 4 + length];
         if !text.starts_with("http/1.1 200") {
-            return Err(io::Error::other(format!("{text}\n{}", String::from_utf8_lossy(body))));
+            return Err(io::Error::other(format!(
+                "{text}\n{}",
+                String::from_utf8_lossy(body)
+            )));
         }
         return Ok(body);
     }

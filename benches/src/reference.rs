@@ -105,12 +105,24 @@ enum Pool {
 /// When the database or the port cannot be had.
 pub async fn serve(url: &str) -> Result<SocketAddr, Box<dyn std::error::Error>> {
     let pool = if url.starts_with("postgres") {
-        Pool::Postgres(PgPoolOptions::new().max_connections(10).connect(url).await?)
+        Pool::Postgres(
+            PgPoolOptions::new()
+                .max_connections(10)
+                .connect(url)
+                .await?,
+        )
     } else {
         let options: SqliteConnectOptions = url.parse()?;
-        Pool::Sqlite(SqlitePoolOptions::new().max_connections(10).connect_with(options).await?)
+        Pool::Sqlite(
+            SqlitePoolOptions::new()
+                .max_connections(10)
+                .connect_with(options)
+                .await?,
+        )
     };
-    let app = Router::new().route("/", post(owner)).with_state(Arc::new(pool));
+    let app = Router::new()
+        .route("/", post(owner))
+        .with_state(Arc::new(pool));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -120,18 +132,31 @@ pub async fn serve(url: &str) -> Result<SocketAddr, Box<dyn std::error::Error>> 
 async fn owner(State(pool): State<Arc<Pool>>, Json(Ask { id }): Json<Ask>) -> Json<Answer> {
     let rows: Vec<(String, Entity)> = match &*pool {
         Pool::Postgres(pool) => {
-            let rows = sqlx::query(SQL).bind(id).fetch_all(pool).await.unwrap_or_default();
+            let rows = sqlx::query(SQL)
+                .bind(id)
+                .fetch_all(pool)
+                .await
+                .unwrap_or_default();
             rows.iter().map(from_postgres).collect()
         }
         Pool::Sqlite(pool) => {
-            let rows = sqlx::query(SQL).bind(id).fetch_all(pool).await.unwrap_or_default();
+            let rows = sqlx::query(SQL)
+                .bind(id)
+                .fetch_all(pool)
+                .await
+                .unwrap_or_default();
             rows.iter().map(from_sqlite).collect()
         }
     };
     let name = rows.first().map(|(name, _)| name.clone());
     let nodes = rows.into_iter().map(|(_, entity)| entity).collect();
-    let user = name.map(|name| User { name, entities: Entities { nodes } });
-    Json(Answer { data: Data { user } })
+    let user = name.map(|name| User {
+        name,
+        entities: Entities { nodes },
+    });
+    Json(Answer {
+        data: Data { user },
+    })
 }
 
 /// Reads a row by position, which is the fastest way there is.
@@ -158,7 +183,16 @@ macro_rules! from_row {
                 tier: row.get(15),
             });
             let kind = row.get::<String, _>(2).to_uppercase();
-            (row.get(0), Entity { name: row.get(1), kind, dna, origin, device })
+            (
+                row.get(0),
+                Entity {
+                    name: row.get(1),
+                    kind,
+                    dna,
+                    origin,
+                    device,
+                },
+            )
         }
     };
 }

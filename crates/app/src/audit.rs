@@ -1,11 +1,18 @@
-//! Writing the event log: every mutation and audited read, and what others report.
+//! The event log: every mutation and audited read, and what others report.
+//!
+//! It is append-only: nothing here changes or removes an entry. Administrators read it.
 
 use std::sync::Arc;
 
 use domain::{
-    audit::{Event, EventId},
+    audit::{Event, EventId, check_event_type},
+    check::{Check, UserErrorCode},
     identity::UserId,
     values::Json,
+};
+use persistence::{
+    audit::{EventFilter, events_by_ids, events_count, events_page},
+    page::{Page, Slice},
 };
 use serde_json::{Map, Value};
 
@@ -66,4 +73,47 @@ pub async fn call(
         ..event(cx, "api_call")
     };
     log(cx, txn, event).await
+}
+
+/// At most so many types in a filter.
+const MAX_TYPES: usize = 50;
+
+/// One page of the log, with its length when it is wanted. Administrators only.
+pub async fn events(
+    cx: &Cx,
+    filter: &EventFilter,
+    newest_first: bool,
+    page: &Page,
+    wants_total: bool,
+) -> Result<(Slice<Event>, Option<i64>)> {
+    cx.viewer.require_admin()?;
+    let mut check = Check::new();
+    let types = filter.types.as_deref().unwrap_or_default();
+    if types.len() > MAX_TYPES {
+        let message = format!("{} types: expected at most {MAX_TYPES}", types.len());
+        check.fail(UserErrorCode::TooLong, "filter.types", message);
+    }
+    for event_type in types.iter().take(MAX_TYPES) {
+        check.nested("filter.types", check_event_type(event_type));
+    }
+    if let Some(id) = &filter.correlation_id {
+        check.text("filter.correlationId", id, 0..=200);
+    }
+    check.done()?;
+    let slice = events_page(cx.reader(), filter, newest_first, page).await?;
+    let total = if wants_total {
+        Some(i64::try_from(events_count(cx.reader(), filter).await?).unwrap_or(i64::MAX))
+    } else {
+        None
+    };
+    Ok((slice, total))
+}
+
+/// The entries with these ids; for administrators, and for others nothing.
+pub async fn by_ids(cx: &Cx, ids: &[EventId]) -> Result<Vec<Event>> {
+    if cx.viewer.is_admin() {
+        Ok(events_by_ids(cx.reader(), ids).await?)
+    } else {
+        Ok(Vec::new())
+    }
 }

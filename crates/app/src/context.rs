@@ -119,6 +119,7 @@ impl Cx {
     }
 
     /// The same services and request, for another viewer.
+    #[must_use]
     pub fn with_viewer(&self, viewer: Viewer) -> Self {
         Self {
             viewer,
@@ -228,6 +229,15 @@ impl<T> Patch<T> {
             Self::Keep => before,
             Self::Clear => None,
             Self::Set(it) => Some(it),
+        }
+    }
+
+    /// The value after the change of something that always has one: `default` when cleared.
+    pub fn or(self, before: T, default: T) -> T {
+        match self {
+            Self::Keep => before,
+            Self::Clear => default,
+            Self::Set(it) => it,
         }
     }
 

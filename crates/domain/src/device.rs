@@ -6,6 +6,15 @@ use crate::{
     conversation::ConversationId, identity::UserId, persona::PersonaDefinitionId, values::Json,
 };
 
+mod profile;
+mod tree;
+
+pub use profile::{
+    DEFAULT_LED_COUNT, DeviceGroupProfile, DeviceProfile, MAX_CAPABILITIES, MAX_DOCUMENT_BYTES,
+    ZoneProfile, checked_onboarding,
+};
+pub use tree::{MAX_ZONE_DEPTH, ZoneTree, ZoneTreeError};
+
 id!(
     /// A piece of hardware, or a simulator of one.
     DeviceId, "device"

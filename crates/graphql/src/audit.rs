@@ -1,12 +1,34 @@
 //! The event log.
 
+use std::collections::HashMap;
+
 use app::{Access, Change, Error};
-use async_graphql::{ComplexObject, Context, SimpleObject, Subscription};
-use domain::audit;
+use async_graphql::{
+    ComplexObject, Context, Enum, InputObject, Object, SimpleObject, Subscription,
+    dataloader::Loader,
+};
+use chrono::{DateTime, Utc};
+use domain::{
+    audit::{self, EventId, Severity},
+    conversation::ConversationId,
+    device::DeviceId,
+    dna::EntityId,
+    identity::UserId,
+};
 use futures_util::{Stream, StreamExt, stream};
+use persistence::page::Key;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{Result, cx, scalar::Json};
+use crate::{
+    Failure, Result,
+    connection::{PageArgs, wants_total},
+    cx,
+    device::Device,
+    dna::Entity,
+    identity::User,
+    loader::{self, Loaders},
+    scalar::Json,
+};
 
 /// One entry of the append-only log of what happened.
 #[derive(Clone, Debug, SimpleObject)]
@@ -23,6 +45,132 @@ impl Event {
     async fn payload(&self) -> Json {
         Json(self.row.payload.0.clone())
     }
+
+    /// The device it concerns, if that is still there.
+    async fn device(&self, ctx: &Context<'_>) -> Result<Option<Device>> {
+        loader::maybe(ctx, self.row.device_id).await
+    }
+
+    /// The entity it concerns, if that is still there.
+    async fn entity(&self, ctx: &Context<'_>) -> Result<Option<Entity>> {
+        loader::maybe(ctx, self.row.entity_id).await
+    }
+
+    /// The person it concerns, if they are still there.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        loader::maybe(ctx, self.row.user_id).await
+    }
+}
+
+impl Loader<EventId> for Loaders {
+    type Value = Event;
+    type Error = Failure;
+
+    async fn load(&self, ids: &[EventId]) -> Result<HashMap<EventId, Event>> {
+        let found = app::audit::by_ids(&self.cx, ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (row.id, Event { row }))
+            .collect())
+    }
+}
+
+/// Which entries of the log; whatever is given must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct EventFilter {
+    /// Of one of these types, at most 50.
+    types: Option<Vec<String>>,
+    /// Of one of these severities.
+    severity: Option<Vec<Severity>>,
+    /// Concerning this device.
+    device: Option<DeviceId>,
+    /// Concerning this entity.
+    entity: Option<EntityId>,
+    /// Concerning this person.
+    user: Option<UserId>,
+    /// Concerning this conversation.
+    conversation: Option<ConversationId>,
+    /// Of this request.
+    correlation_id: Option<String>,
+    /// At this time or later.
+    from: Option<DateTime<Utc>>,
+    /// Before this time.
+    to: Option<DateTime<Utc>>,
+}
+
+/// The order of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
+pub enum EventOrder {
+    /// The newest first.
+    #[default]
+    OccurredAtDesc,
+    /// The oldest first.
+    OccurredAtAsc,
+}
+
+crate::connection!(EventConnection, EventEdge, Event, "the event log");
+
+/// Queries of audit.
+#[derive(Debug, Default)]
+pub struct AuditQuery;
+
+#[Object]
+impl AuditQuery {
+    /// An entry of the log; administrators only.
+    async fn event(&self, ctx: &Context<'_>, id: EventId) -> Result<Option<Event>> {
+        cx(ctx).viewer.require_admin()?;
+        loader::one(ctx, id).await
+    }
+
+    /// The log of what happened, newest first unless asked otherwise; administrators only.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<EventFilter>,
+        order_by: Option<EventOrder>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<EventConnection> {
+        let EventFilter {
+            types,
+            severity,
+            device,
+            entity,
+            user,
+            conversation,
+            correlation_id,
+            from,
+            to,
+        } = filter.unwrap_or_default();
+        let filter = persistence::audit::EventFilter {
+            types,
+            severities: severity,
+            device,
+            entity,
+            user,
+            conversation,
+            correlation_id,
+            from,
+            to,
+        };
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let newest_first = order_by.unwrap_or_default() == EventOrder::OccurredAtDesc;
+        let page = args.page()?;
+        let (slice, total) =
+            app::audit::events(cx(ctx), &filter, newest_first, &page, wants_total(ctx)).await?;
+        let slice = slice.map(|row| Event { row });
+        Ok(EventConnection::of(slice, total, |it| {
+            (Key::Time(it.row.occurred_at), it.row.id.0)
+        }))
+    }
 }
 
 /// Subscriptions of the log.
@@ -33,6 +181,7 @@ pub struct AuditSubscription;
 impl AuditSubscription {
     /// Every event as it is logged, from now on; administrators only. A subscriber that
     /// falls behind is dropped with an error rather than buffered without end.
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
     async fn event_logged(
         &self,
         ctx: &Context<'_>,

@@ -62,8 +62,8 @@ impl From<Failure> for async_graphql::Error {
                 extensions.set("retryAfterSeconds", *retry_after_seconds);
                 (code::RATE_LIMITED, error.to_string())
             }
-            Error::Persistence(cause @ persistence::Error::Cursor) => {
-                (code::BAD_USER_INPUT, cause.to_string())
+            Error::Persistence(persistence::Error::Cursor) => {
+                (code::BAD_USER_INPUT, error.to_string())
             }
             Error::Persistence(persistence::Error::Unavailable(cause)) => {
                 tracing::error!(?cause, "the database is not available");

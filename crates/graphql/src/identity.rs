@@ -2,7 +2,8 @@
 
 use app::Access;
 use async_graphql::dataloader::Loader;
-use async_graphql::{Context, Object, SimpleObject};
+// `OutputType`: what flattening in `ComplexObject` calls without naming it.
+use async_graphql::{ComplexObject, Context, Object, OutputType, SimpleObject};
 use domain::identity::{self, UserId};
 use std::collections::HashMap;
 
@@ -13,10 +14,26 @@ use crate::{
 
 /// A person known to the system, with or without credentials.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct User {
     /// The row.
     #[graphql(flatten)]
     pub row: identity::User,
+}
+
+#[ComplexObject]
+impl User {
+    /// Entities.
+    #[graphql(flatten)]
+    async fn entities_of(&self, _ctx: &Context<'_>) -> crate::dna::UserEntities {
+        crate::dna::UserEntities(self.row.id)
+    }
+
+    /// Devices, zones and groups.
+    #[graphql(flatten)]
+    async fn devices_of(&self, _ctx: &Context<'_>) -> crate::device::UserDevices {
+        crate::device::UserDevices(self.row.id)
+    }
 }
 
 impl From<identity::User> for User {

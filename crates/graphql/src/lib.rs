@@ -26,7 +26,7 @@
 use app::Cx;
 use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
 
-mod audit;
+pub mod audit;
 pub mod connection;
 pub mod device;
 pub mod dna;
@@ -46,6 +46,7 @@ pub struct Query(
     identity::IdentityQuery,
     device::DeviceQuery,
     dna::DnaQuery,
+    audit::AuditQuery,
 );
 
 /// Writes: one per logical action; expected refusals are `userErrors` of the payload.
@@ -54,7 +55,7 @@ pub struct Query(
 /// once, and answered with what it made; a different input under the same key is refused.
 /// Secrets are shown the first time only.
 #[derive(Debug, MergedObject, Default)]
-pub struct Mutation(dna::DnaMutation);
+pub struct Mutation(device::DeviceMutation, dna::DnaMutation);
 
 /// What changes, as it changes.
 #[derive(Debug, MergedSubscription, Default)]

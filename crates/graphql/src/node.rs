@@ -1,16 +1,25 @@
 //! `viewer`, `node` and `nodes`: where a client begins, and how it gets back to a thing.
 
 use app::{Access, Error, Principal};
-use async_graphql::{Context, ID, Interface, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, Interface, Object, SimpleObject};
 use domain::{
-    device::DeviceId,
+    audit::EventId,
+    device::{DeviceGroupId, DeviceId, ZoneId},
     dna::EntityId,
     identity::{Role, UserId},
     values::split_typeid,
 };
 use futures_util::future::try_join_all;
 
-use crate::{Failure, Result, cx, device::Device, dna::Entity, identity::User, loader};
+use crate::{
+    Failure, Result,
+    audit::Event,
+    cx,
+    device::{Device, DeviceGroup, Zone},
+    dna::Entity,
+    identity::User,
+    loader,
+};
 
 /// A thing with an id that `node` finds again.
 #[derive(Clone, Debug, Interface)]
@@ -20,8 +29,14 @@ pub enum Node {
     User(User),
     /// A device.
     Device(Device),
+    /// A zone.
+    Zone(Zone),
+    /// A device group.
+    DeviceGroup(DeviceGroup),
     /// An entity.
     Entity(Entity),
+    /// An entry of the log.
+    Event(Event),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -40,13 +55,28 @@ macro_rules! node {
 }
 node!(User);
 node!(Device);
+node!(Zone);
+node!(DeviceGroup);
 node!(Entity);
+node!(Event);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct Viewer {
     /// What the principal may do; empty when nobody is signed in, or for a device.
     pub role: Option<Role>,
+}
+
+#[ComplexObject]
+impl Viewer {
+    /// The device that asks by its own token.
+    async fn device(&self, ctx: &Context<'_>) -> Result<Option<Device>> {
+        match cx(ctx).viewer.principal {
+            Principal::Device { id, .. } => loader::one(ctx, id).await,
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Where every client begins.
@@ -95,6 +125,11 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
     Ok(match prefix.as_str() {
         UserId::PREFIX => loader::one(ctx, UserId(uuid)).await?.map(Node::User),
         DeviceId::PREFIX => loader::one(ctx, DeviceId(uuid)).await?.map(Node::Device),
+        ZoneId::PREFIX => loader::one(ctx, ZoneId(uuid)).await?.map(Node::Zone),
+        DeviceGroupId::PREFIX => loader::one(ctx, DeviceGroupId(uuid))
+            .await?
+            .map(Node::DeviceGroup),
+        EventId::PREFIX => loader::one(ctx, EventId(uuid)).await?.map(Node::Event),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
         _ => None,
     })

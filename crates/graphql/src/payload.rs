@@ -1,6 +1,7 @@
 //! Payloads of mutations: what was made, or why it was refused, as data.
 
-use async_graphql::SimpleObject;
+use app::Patch;
+use async_graphql::{MaybeUndefined, SimpleObject};
 use domain::check::{FieldError, UserErrorCode};
 
 use crate::Result;
@@ -47,6 +48,15 @@ pub fn answer<P: Payload>(result: app::Result<P>) -> Result<P> {
         )),
         None => Err(error.into()),
     })
+}
+
+/// An optional field of an update: left out, `null`, or a value.
+pub fn patch<T>(it: MaybeUndefined<T>) -> Patch<T> {
+    match it {
+        MaybeUndefined::Undefined => Patch::Keep,
+        MaybeUndefined::Null => Patch::Clear,
+        MaybeUndefined::Value(it) => Patch::Set(it),
+    }
 }
 
 /// Declares the payload of a mutation. Every field is nullable: empty when it was refused.

@@ -7,6 +7,7 @@
 //! | timestamp | RFC 3339 text with `+00:00`, which sorts | `timestamptz` |
 //! | JSON | text | `jsonb` |
 //! | list of ids in a constant statement | `json_each` over hex | `= ANY(uuid[])` |
+//! | named lock in a transaction | none: there is one writer | `pg_advisory_xact_lock` |
 //! | write transaction | `BEGIN IMMEDIATE` on the one writer connection | `BEGIN` |
 
 use std::{str::FromStr, time::Duration};
@@ -323,4 +324,35 @@ pub fn one_of(
         _ => "$1 = ANY($2)",
     };
     Expr::cust_with_exprs(text, [Expr::col(column), list])
+}
+
+/// Waits until no other transaction holds the lock of this name and id, and holds it until
+/// this one ends. For rules that span rows, such as "zones form a tree": what is read after
+/// it stays so.
+pub async fn lock(
+    db: &impl ConnectionTrait,
+    name: &'static str,
+    id: impl Into<Uuid>,
+) -> Result<()> {
+    let backend = db.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let key = format!("{name}:{}", id.into());
+        db.execute_raw(statement(
+            backend,
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+            [key.into()],
+        ))
+        .await?;
+    }
+    Ok(())
+}
+
+/// "column contains this text", taken literally, without regard to the case of ASCII letters
+/// (PostgreSQL: of all letters that its locale knows).
+pub fn contains(db: &impl ConnectionTrait, column: impl IntoColumnRef, text: &str) -> Expr {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => "INSTR(LOWER(?), LOWER(?)) > 0",
+        _ => "STRPOS(LOWER($1), LOWER($2)) > 0",
+    };
+    Expr::cust_with_exprs(sql, [Expr::col(column), Expr::val(text)])
 }

@@ -13,7 +13,8 @@
 //!    exhaustive: a column forgotten on either side does not compile. Add the table to
 //!    `every_table_can_be_selected` in `tests/it/schema.rs`.
 //! 4. Queries beside it: `insert`, `update`, `by_ids` (for a loader: constant text, see
-//!    [`engine::any`]), and lists through [`page::fetch`].
+//!    [`engine::any`]), lists through [`page::fetch`], and lists of each of several parents
+//!    through [`page::Children`].
 //! 5. `graphql`: the wrapper with `#[graphql(flatten)]`, its relations, its loader.
 
 /// Ties a row to the domain entity it stores, field by field.
@@ -89,8 +90,8 @@ pub enum Error {
     /// Anything else; the cause is for the log.
     #[error("database failure")]
     Failure(#[source] sea_orm::DbErr),
-    /// A cursor of another list, whose key is of another type.
-    #[error("the cursor is not one of this list")]
+    /// A cursor that belongs to another list, or to none.
+    #[error("not a cursor of this list")]
     Cursor,
     /// Not a URL of an engine we know.
     #[error(

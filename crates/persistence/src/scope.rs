@@ -8,7 +8,12 @@ use sea_orm::{
     sea_query::{ExprTrait, SelectStatement},
 };
 
-use crate::{device::devices, dna::entities, engine, identity::users};
+use crate::{
+    device::{device_groups, devices, zones},
+    dna::entities,
+    engine,
+    identity::users,
+};
 
 /// Whose entities a query may touch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -119,6 +124,26 @@ impl DeviceScope {
             Self::None => select.filter(nothing()),
             Self::OwnedBy(owner) => select.filter(devices::Column::OwnerId.eq(owner)),
             Self::Itself(id) => select.filter(devices::Column::Id.eq(id)),
+            Self::All => select,
+        }
+    }
+
+    /// The zones in scope.
+    pub fn zones(self) -> Select<zones::Entity> {
+        let select = zones::Entity::find();
+        match self {
+            Self::None | Self::Itself(_) => select.filter(nothing()),
+            Self::OwnedBy(owner) => select.filter(zones::Column::OwnerId.eq(owner)),
+            Self::All => select,
+        }
+    }
+
+    /// The device groups in scope.
+    pub fn device_groups(self) -> Select<device_groups::Entity> {
+        let select = device_groups::Entity::find();
+        match self {
+            Self::None | Self::Itself(_) => select.filter(nothing()),
+            Self::OwnedBy(owner) => select.filter(device_groups::Column::OwnerId.eq(owner)),
             Self::All => select,
         }
     }

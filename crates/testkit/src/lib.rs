@@ -11,13 +11,18 @@
 //! }
 //! ```
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world should panic"
+)]
+
 pub mod database;
 mod llm;
 mod world;
 
 pub use database::{Database, Engine};
 pub use llm::FakeLlm;
-pub use world::{Answer, TestClock, World};
+pub use world::{Answer, Statements, TestClock, World};
 
 /// One test, run on SQLite and on PostgreSQL, each with a fresh database: makes
 /// `mod name { sqlite, postgres }`.

@@ -46,7 +46,7 @@ impl FakeLlm {
 }
 
 impl Llm for FakeLlm {
-    fn model(&self) -> &str {
+    fn model(&self) -> &'static str {
         "fake"
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -24,7 +24,7 @@ use persistence::{
     identity::users,
 };
 use sea_orm::{EntityTrait, QueryOrder};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
 
 use crate::{Database, Engine};
@@ -58,6 +58,24 @@ impl TestClock {
     /// When another thread of the test panicked.
     pub fn advance(&self, by: TimeDelta) {
         *self.0.lock().unwrap() += by;
+    }
+}
+
+/// The statements that were sent, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Statements(Arc<Mutex<Vec<String>>>);
+
+impl Statements {
+    fn note(&self, sql: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sql.to_owned());
+    }
+
+    /// Those sent since the last time.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -107,6 +125,16 @@ impl World {
         }
     }
 
+    /// Over a fresh database whose statements are noted.
+    pub async fn watched(engine: Engine) -> (Self, Statements) {
+        let database = Database::new(engine).await;
+        let mut db = database.connect().await;
+        let statements = Statements::default();
+        let noted = statements.clone();
+        db.watch(move |info| noted.note(&info.statement.sql));
+        (Self::over(database, db), statements)
+    }
+
     /// The same world with a language model, whose time limit is a tenth of a second.
     #[must_use]
     pub fn with_llm(mut self, llm: Arc<dyn Llm>) -> Self {
@@ -152,23 +180,8 @@ impl World {
         let mut parent: Option<EntityId> = None;
         let mut ids = Vec::new();
         for generation in 0..generations {
-            let entity = Entity {
-                id: cx.id(),
-                owner_id: owner,
-                kind: EntityKind::Virtual,
-                name: format!("G{generation}"),
-                device_id: None,
-                personality: None,
-                interests: Json(Vec::new()),
-                personality_config: Json(Value::Object(serde_json::Map::new())),
-                voice_config: Json(Value::Object(serde_json::Map::new())),
-                personality_template: None,
-                personality_tokens: 2_000,
-                persona_definition_id: None,
-                is_active: true,
-                created_at: now,
-                updated_at: now,
-            };
+            let name = format!("G{generation}");
+            let entity = Entity::new(cx.id(), owner, EntityKind::Virtual, name, now);
             let genome = EntityDna {
                 id: cx.id(),
                 entity_id: entity.id,
@@ -264,6 +277,20 @@ impl World {
             _ => Principal::User { id, role },
         };
         self.viewer(principal, &[Scope::Read, Scope::Write, Scope::Admin])
+    }
+
+    /// Adds an entity of a person, cast onto nothing.
+    ///
+    /// # Panics
+    /// When the row cannot be added.
+    pub async fn entity(&self, owner: UserId, name: &str) -> EntityId {
+        let cx = self.cx(&Viewer::system());
+        let id: EntityId = cx.id();
+        let entity = Entity::new(id, owner, EntityKind::Appliance, name.to_owned(), cx.now());
+        entities::Entity::add(self.services.db.writer(), entity)
+            .await
+            .unwrap();
+        id
     }
 
     /// A viewer by a token with these scopes, without the token.

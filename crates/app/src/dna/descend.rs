@@ -6,11 +6,9 @@ use domain::{
         Entity, EntityDna, EntityId, EntityRelationship, Extraction, Extractor, Inherited,
         KinshipKind, Parent, inherit,
     },
-    values::Json,
 };
 use persistence::dna::{children_of, dna_of, entities, entities_by_ids, relate};
 use persistence::scope::{EntityReach, EntityScope};
-use serde_json::Value;
 
 use super::{Born, ExtractorChoice, born_before, dna_or_neutral, genome, reading, writable};
 use crate::{
@@ -68,53 +66,24 @@ pub async fn descend(cx: &Cx, once: Option<String>, input: Descend) -> Result<Bo
         None => None,
     };
     // 31 bits: a seed passes through every JSON and GraphQL client unharmed.
-    let seed = seed.map_or_else(|| i64::from(cx.random.number() as u32 >> 1), i64::from);
+    let drawn = || i64::try_from(cx.random.number() >> 33).unwrap_or(0);
+    let seed = seed.map_or_else(drawn, i64::from);
 
     let txn = cx.begin().await?;
     let claim = match idempotency::claim(cx, &txn, once).await? {
         Claim::Again(id) => return born_before(cx, &txn, id).await,
         Claim::First(claim) => claim,
     };
-    let first = writable(cx, &txn, "parent", parent).await?;
-    let second = match co_parent {
-        Some(id) => Some(writable(cx, &txn, "coParent", id).await?),
-        None => None,
-    };
-    let first_dna = dna_or_neutral(&*txn, cx, parent).await?;
-    let second_dna = match co_parent {
-        Some(id) => Some(dna_or_neutral(&*txn, cx, id).await?),
-        None => None,
-    };
-    let one = as_parent(&first, &first_dna);
-    let other = second
-        .as_ref()
-        .zip(second_dna.as_ref())
-        .map(|(it, dna)| as_parent(it, dna));
+    let parents = Parents::of(cx, &txn, parent, co_parent).await?;
     let extraction = told.as_ref().map(|it| &it.extraction);
     let Inherited {
         dna,
         evidence,
         generation,
-    } = inherit(&one, other.as_ref(), seed.unsigned_abs(), extraction);
+    } = parents.inherit(seed, extraction);
 
-    let now = cx.now();
-    let child = Entity {
-        id: cx.id(),
-        owner_id: first.owner_id,
-        kind: first.kind,
-        name,
-        device_id: None,
-        personality: None,
-        interests: Json(Vec::new()),
-        personality_config: Json(Value::Object(serde_json::Map::new())),
-        voice_config: Json(Value::Object(serde_json::Map::new())),
-        personality_template: None,
-        personality_tokens: 2_000,
-        persona_definition_id: None,
-        is_active: true,
-        created_at: now,
-        updated_at: now,
-    };
+    let (owner, kind) = (parents.first.0.owner_id, parents.first.0.kind);
+    let child = Entity::new(cx.id(), owner, kind, name, cx.now());
     entities::Entity::add(&*txn, child.clone()).await?;
     claim.keep(&txn, child.id).await?;
     let (told, warnings) = told.map(reading::Told::into_parts).unzip();
@@ -129,16 +98,9 @@ pub async fn descend(cx: &Cx, once: Option<String>, input: Descend) -> Result<Bo
         story: told.and_then(|it| it.story),
         cause: "inherited".to_owned(),
     };
-    let siblings = children_of(
-        &*txn,
-        &[Some(parent), co_parent]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>(),
-    )
-    .await?;
-    let dna = genome::first(cx, &txn, &child, new).await?;
-    for it in [Some(parent), co_parent].into_iter().flatten() {
+    let siblings = children_of(&*txn, &parents.ids()).await?;
+    let genome = genome::first(cx, &txn, &child, new).await?;
+    for it in parents.ids() {
         kin(cx, &txn, it, child.id, KinshipKind::Parent).await?;
         kin(cx, &txn, child.id, it, KinshipKind::Child).await?;
     }
@@ -157,9 +119,49 @@ pub async fn descend(cx: &Cx, once: Option<String>, input: Descend) -> Result<Bo
     txn.commit().await?;
     Ok(Born {
         entity: child,
-        dna,
+        dna: genome,
         warnings: warnings.unwrap_or_default(),
     })
+}
+
+/// The one or two that a child descends from.
+struct Parents {
+    first: (Entity, EntityDna),
+    second: Option<(Entity, EntityDna)>,
+}
+
+impl Parents {
+    /// Those the viewer may change, locked.
+    async fn of(cx: &Cx, txn: &Txn, parent: EntityId, co_parent: Option<EntityId>) -> Result<Self> {
+        let first = writable(cx, txn, "parent", parent).await?;
+        let first = (first, dna_or_neutral(&**txn, cx, parent).await?);
+        let second = match co_parent {
+            Some(id) => {
+                let second = writable(cx, txn, "coParent", id).await?;
+                Some((second, dna_or_neutral(&**txn, cx, id).await?))
+            }
+            None => None,
+        };
+        Ok(Self { first, second })
+    }
+
+    fn ids(&self) -> Vec<EntityId> {
+        std::iter::once(&self.first)
+            .chain(&self.second)
+            .map(|(it, _)| it.id)
+            .collect()
+    }
+
+    fn inherit(&self, seed: i64, story: Option<&Extraction>) -> Inherited {
+        let (entity, dna) = &self.first;
+        let other = self.second.as_ref().map(|(it, dna)| as_parent(it, dna));
+        inherit(
+            &as_parent(entity, dna),
+            other.as_ref(),
+            seed.unsigned_abs(),
+            story,
+        )
+    }
 }
 
 /// What a descendant inherits when its story is told anew: by the same seed, from its
@@ -169,7 +171,7 @@ pub(super) async fn again(
     child: &EntityDna,
     story: &Extraction,
 ) -> Result<Option<Inherited>> {
-    let (Some(seed), Some(parent)) = (child.seed, child.parent_id) else {
+    let Some(seed) = child.seed else {
         return Ok(None);
     };
     // The parents' rows, whoever owns them now: the child's owner had them once.
@@ -177,30 +179,25 @@ pub(super) async fn again(
         reach: EntityReach::All,
         fence: None,
     };
-    let ids: Vec<EntityId> = [Some(parent), child.co_parent_id]
+    let ids: Vec<EntityId> = [child.parent_id, child.co_parent_id]
         .into_iter()
         .flatten()
         .collect();
     let parents = entities_by_ids(&**txn, &all, &ids).await?;
     let mut found = Vec::new();
     for id in ids {
-        let entity = parents.iter().find(|it| it.id == id);
-        let (Some(entity), Some(dna)) = (entity, dna_of(&**txn, id).await?) else {
-            continue;
-        };
-        found.push((entity, dna));
+        let entity = parents.iter().find(|it| it.id == id).cloned();
+        found.extend(entity.zip(dna_of(&**txn, id).await?));
     }
-    let Some((first, first_dna)) = found.first() else {
+    let mut found = found.into_iter();
+    let Some(first) = found.next() else {
         return Ok(None);
     };
-    let one = as_parent(first, first_dna);
-    let other = found.get(1).map(|(it, dna)| as_parent(it, dna));
-    Ok(Some(inherit(
-        &one,
-        other.as_ref(),
-        seed.unsigned_abs(),
-        Some(story),
-    )))
+    let parents = Parents {
+        first,
+        second: found.next(),
+    };
+    Ok(Some(parents.inherit(seed, Some(story))))
 }
 
 fn as_parent<'a>(entity: &'a Entity, dna: &'a EntityDna) -> Parent<'a> {

@@ -5,7 +5,7 @@
 use domain::{
     check::Check,
     device::{DeviceId, DeviceType},
-    dna::{Dna, DnaWarning, Entity, EntityDna, EntityId, EntityKind, Extractor},
+    dna::{DEFAULT_TOKENS, Dna, DnaWarning, Entity, EntityDna, EntityId, EntityKind, Extractor},
     identity::UserId,
     values::Json,
 };
@@ -117,12 +117,10 @@ pub async fn create(cx: &Cx, once: Option<String>, input: EntityCreate) -> Resul
     };
 
     let mut check = Check::new();
-    let now = cx.now();
+    let name = check.text("name", &name, 1..=100);
+    let tokens = personality_tokens.unwrap_or(DEFAULT_TOKENS);
+    let template = personality_template.as_deref();
     let entity = Entity {
-        id: cx.id(),
-        owner_id: owner,
-        kind,
-        name: check.text("name", &name, 1..=100),
         device_id: device.map(|(id, _)| id),
         personality: check.optional_text("personality", personality.as_deref(), 1..=2_000),
         interests: Json(checked_interests(&mut check, &interests)),
@@ -131,17 +129,9 @@ pub async fn create(cx: &Cx, once: Option<String>, input: EntityCreate) -> Resul
             "personalityConfig",
             personality_config.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
         )),
-        voice_config: Json(Value::Object(serde_json::Map::new())),
-        personality_template: check.optional_text(
-            "personalityTemplate",
-            personality_template.as_deref(),
-            1..=20_000,
-        ),
-        personality_tokens: checked_tokens(&mut check, personality_tokens.unwrap_or(2_000)),
-        persona_definition_id: None,
-        is_active: true,
-        created_at: now,
-        updated_at: now,
+        personality_template: check.optional_text("personalityTemplate", template, 1..=20_000),
+        personality_tokens: checked_tokens(&mut check, tokens),
+        ..Entity::new(cx.id(), owner, kind, name, cx.now())
     };
     if let Some(story) = &story {
         reading::check_story(&mut check, story);

@@ -28,6 +28,7 @@ pub use platform::{
 pub use preference::{user_preference_delete, user_preference_set, user_preferences_set};
 pub(crate) use session::hash;
 pub use session::{Sessions, authenticate, check_token};
+pub(crate) use token::revoke;
 pub use token::{Holder, NewToken, TokenCreate, mint, token_create, token_revoke};
 pub use user::{
     UserCreate, UserUpdate, user_activate, user_create, user_deactivate, user_role_set, user_update,

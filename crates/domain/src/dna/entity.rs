@@ -122,6 +122,39 @@ pub struct Entity {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Entity {
+    /// A new entity of which nothing more is known.
+    pub fn new(
+        id: EntityId,
+        owner_id: UserId,
+        kind: EntityKind,
+        name: String,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let nothing = || Json(serde_json::Value::Object(serde_json::Map::new()));
+        Self {
+            id,
+            owner_id,
+            kind,
+            name,
+            device_id: None,
+            personality: None,
+            interests: Json(Vec::new()),
+            personality_config: nothing(),
+            voice_config: nothing(),
+            personality_template: None,
+            personality_tokens: DEFAULT_TOKENS,
+            persona_definition_id: None,
+            is_active: true,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+/// How many tokens of context an entity is given unless said otherwise (the Soven seed).
+pub const DEFAULT_TOKENS: i32 = 2_000;
+
 /// The told backstory an entity's DNA is read from.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(

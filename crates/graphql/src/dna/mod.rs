@@ -1,7 +1,7 @@
 //! Entities and their DNA, as the API shows them.
 
-use app::Access;
-use async_graphql::{ComplexObject, Context, SimpleObject};
+use app::{Access, Cx};
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use domain::{
     device::DeviceId,
     dna::{
@@ -13,7 +13,7 @@ use domain::{
 };
 use persistence::{
     dna::{Line, Relative},
-    page::{Key, Slice},
+    page::{self, Key, Slice},
 };
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     cx,
     device::Device,
     identity::User,
-    loader::{self, by_key},
+    loader::{self, Children, by_key},
     scalar::Json,
 };
 
@@ -30,6 +30,7 @@ mod input;
 mod mutation;
 mod query;
 
+use input::EntityOrder;
 pub use mutation::*;
 pub use query::*;
 
@@ -49,9 +50,13 @@ impl From<dna::Entity> for Entity {
 }
 
 impl Entity {
-    /// Its place in a list by time.
-    pub(crate) fn place(&self) -> (Key, uuid::Uuid) {
-        (Key::Time(self.row.created_at), self.row.id.0)
+    /// Its place in a list of this order.
+    fn place_in(&self, order: EntityOrder) -> (Key, uuid::Uuid) {
+        let key = match order {
+            EntityOrder::Newest | EntityOrder::Oldest => Key::Time(self.row.created_at),
+            EntityOrder::Name => Key::Text(self.row.name.clone()),
+        };
+        (key, self.row.id.0)
     }
 }
 
@@ -161,6 +166,56 @@ by_key!(ProfileOf => EntityProfile, |it: &EntityProfile| ProfileOf(it.row.entity
     rows.into_iter().map(|row| EntityProfile { row })
 });
 
+/// The entities that a person owns, in an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct EntitiesUnder(persistence::dna::EntityOrder);
+
+impl Children for EntitiesUnder {
+    type Table = persistence::dna::entities::Entity;
+    type Row = dna::Entity;
+
+    fn children(&self, cx: &Cx) -> app::Result<page::Children<Self::Table>> {
+        let scope = cx.viewer.entities(Access::Read)?;
+        Ok(persistence::dna::entities_under(
+            cx.reader(),
+            &scope,
+            self.0,
+        ))
+    }
+}
+
+/// What a person has of entities; fields of `User`.
+#[derive(Debug)]
+pub struct UserEntities(pub UserId);
+
+#[Object]
+impl UserEntities {
+    /// The entities the person owns, as far as you can see them; newest first unless asked
+    /// otherwise.
+    async fn entities(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "EntityOrder::Newest")] order_by: EntityOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<EntityConnection> {
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let list = EntitiesUnder(order_by.into());
+        let (slice, total) = loader::page_of(ctx, self.0, list, args).await?;
+        let slice = slice.map(Entity::from);
+        Ok(EntityConnection::of(slice, total, |it| {
+            it.place_in(order_by)
+        }))
+    }
+}
+
 #[ComplexObject]
 impl Entity {
     /// Who owns it; null for a viewer who may see the entity but not the person.
@@ -228,11 +283,12 @@ impl Entity {
         .page()?;
         let db = cx(ctx).reader();
         let slice = persistence::dna::revisions_of(db, self.row.id, &page).await?;
-        let total = match wants_total(ctx) {
-            true => Some(count(
+        let total = if wants_total(ctx) {
+            Some(count(
                 persistence::dna::revision_count(db, self.row.id).await?,
-            )),
-            false => None,
+            ))
+        } else {
+            None
         };
         let slice = slice.map(|row| DnaRevision { row });
         Ok(DnaRevisionConnection::of(slice, total, |it| {

@@ -6,7 +6,7 @@ use domain::dna::{
     Dna, EntityId, TraitComparison, compare, similarity,
     voice::{Voice, VoiceGender},
 };
-use persistence::{dna as rows, page::Key};
+use persistence::dna as rows;
 
 use super::{
     DnaOf, Entity, EntityConnection, EntityProfile, ProfileOf, SimilarEntity, count,
@@ -66,18 +66,14 @@ impl DnaQuery {
         let filter = rows::EntityFilter::from(filter.unwrap_or_default());
         let db = cx.reader();
         let slice = rows::entities_page(db, &scope, &filter, order_by.into(), &page).await?;
-        let total = match wants_total(ctx) {
-            true => Some(count(rows::entities_count(db, &scope, &filter).await?)),
-            false => None,
+        let total = if wants_total(ctx) {
+            Some(count(rows::entities_count(db, &scope, &filter).await?))
+        } else {
+            None
         };
-        Ok(EntityConnection::of(
-            slice.map(Entity::from),
-            total,
-            |it| match order_by {
-                EntityOrder::Newest | EntityOrder::Oldest => it.place(),
-                EntityOrder::Name => (Key::Text(it.row.name.clone()), it.row.id.0),
-            },
-        ))
+        Ok(EntityConnection::of(slice.map(Entity::from), total, |it| {
+            it.place_in(order_by)
+        }))
     }
 
     /// An entity with its device, origin and most asked-for traits, as one flat object; null
@@ -93,6 +89,7 @@ impl DnaQuery {
 
     /// The voices of the catalogue: the 108 speakers of the VCTK corpus and those the operator
     /// added.
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
     async fn voices(
         &self,
         ctx: &Context<'_>,

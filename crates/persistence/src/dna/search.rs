@@ -103,7 +103,7 @@ pub struct EntityFilter {
 }
 
 /// In which order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EntityOrder {
     /// Newest first.
     #[default]
@@ -158,9 +158,12 @@ fn filtered(
     let name_contains = name_contains.as_ref();
     all = all.add_option(name_contains.map(|it| contains(column(entities::Column::Name), it)));
     all = all.add_option(is_active.map(|it| entities::Column::IsActive.eq(it)));
-    all = all.add_option(is_cast.map(|cast| match cast {
-        true => entities::Column::DeviceId.is_not_null(),
-        false => entities::Column::DeviceId.is_null(),
+    all = all.add_option(is_cast.map(|cast| {
+        if cast {
+            entities::Column::DeviceId.is_not_null()
+        } else {
+            entities::Column::DeviceId.is_null()
+        }
     }));
 
     let gene = |it| Expr::col((entity_dna::Entity, it));
@@ -186,6 +189,33 @@ fn filtered(
     scope.entities(db).filter(all)
 }
 
+impl EntityOrder {
+    /// The sort key, and whether the greatest comes first.
+    fn key(self) -> (entities::Column, bool) {
+        match self {
+            Self::Newest => (entities::Column::CreatedAt, true),
+            Self::Oldest => (entities::Column::CreatedAt, false),
+            Self::Name => (entities::Column::Name, false),
+        }
+    }
+}
+
+/// The entities in scope that each of several persons owns.
+pub fn entities_under(
+    db: &impl ConnectionTrait,
+    scope: &EntityScope,
+    order: EntityOrder,
+) -> page::Children<entities::Entity> {
+    let (key, descending) = order.key();
+    page::Children {
+        select: scope.entities(db),
+        parent: entities::Column::OwnerId,
+        key,
+        id: entities::Column::Id,
+        descending,
+    }
+}
+
 /// Entities in scope.
 pub async fn entities_page(
     db: &impl ConnectionTrait,
@@ -194,11 +224,7 @@ pub async fn entities_page(
     order: EntityOrder,
     page: &Page,
 ) -> Result<Slice<EntityRow>> {
-    let (key, descending) = match order {
-        EntityOrder::Newest => (entities::Column::CreatedAt, true),
-        EntityOrder::Oldest => (entities::Column::CreatedAt, false),
-        EntityOrder::Name => (entities::Column::Name, false),
-    };
+    let (key, descending) = order.key();
     let select = filtered(db, scope, filter);
     let slice = page::fetch(db, select, (key, entities::Column::Id), descending, page).await?;
     Ok(slice.map(EntityRow::from))

@@ -188,18 +188,17 @@ pub async fn members_of(
     page: &Page,
 ) -> Result<Vec<(GuildId, Slice<GuildMember>)>> {
     use guild_members::Column;
-    let place = (Column::CreatedAt, Column::Id);
-    let guilds = guilds.iter().map(|it| it.0);
-    let each = page::Each {
+    let children = page::Children {
+        select: members_in(scope),
         parent: Column::GuildId,
-        place,
+        key: Column::CreatedAt,
+        id: Column::Id,
         descending: false,
     };
-    let found = page::fetch_each(db, members_in(scope), each, guilds, page, |it| {
-        it.guild_id.0
-    });
-    let found = found.await?.into_iter();
+    let parents: Vec<Uuid> = guilds.iter().map(|it| it.0).collect();
+    let found = children.fetch(db, &parents, page).await?;
     Ok(found
+        .into_iter()
         .map(|(id, it)| (GuildId(id), it.map(GuildMember::from)))
         .collect())
 }
@@ -212,17 +211,17 @@ pub async fn memberships_of(
     page: &Page,
 ) -> Result<Vec<(UserId, Slice<GuildMember>)>> {
     use guild_members::Column;
-    let each = page::Each {
+    let children = page::Children {
+        select: members_in(scope),
         parent: Column::UserId,
-        place: (Column::CreatedAt, Column::Id),
+        key: Column::CreatedAt,
+        id: Column::Id,
         descending: false,
     };
-    let persons = persons.iter().map(|it| it.0);
-    let found = page::fetch_each(db, members_in(scope), each, persons, page, |it| {
-        it.user_id.0
-    });
-    let found = found.await?.into_iter();
+    let parents: Vec<Uuid> = persons.iter().map(|it| it.0).collect();
+    let found = children.fetch(db, &parents, page).await?;
     Ok(found
+        .into_iter()
         .map(|(id, it)| (UserId(id), it.map(GuildMember::from)))
         .collect())
 }

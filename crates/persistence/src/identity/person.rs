@@ -204,21 +204,21 @@ pub async fn tokens_of(
     page: &Page,
 ) -> Result<Vec<(UserId, Slice<AccessToken>)>> {
     use access_tokens::Column;
-    let each = page::Each {
+    let children = page::Children {
+        select: access_tokens::Entity::find(),
         parent: Column::UserId,
-        place: (Column::CreatedAt, Column::Id),
+        key: Column::CreatedAt,
+        id: Column::Id,
         descending: true,
     };
-    let persons = persons
+    let parents: Vec<Uuid> = persons
         .iter()
         .filter(|it| scope.allows(**it))
-        .map(|it| it.0);
-    // A device's token has no person, and is in nobody's list.
-    let parent = |it: &access_tokens::Model| it.user_id.map_or(Uuid::nil(), |id| id.0);
-    let select = access_tokens::Entity::find();
-    let found = page::fetch_each(db, select, each, persons, page, parent).await?;
-    let found = found.into_iter();
+        .map(|it| it.0)
+        .collect();
+    let found = children.fetch(db, &parents, page).await?;
     Ok(found
+        .into_iter()
         .map(|(id, it)| (UserId(id), it.map(AccessToken::from)))
         .collect())
 }

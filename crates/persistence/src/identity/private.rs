@@ -136,19 +136,21 @@ pub async fn consents_of(
     page: &Page,
 ) -> Result<Vec<(UserId, Slice<Consent>)>> {
     use consents::Column;
-    let each = page::Each {
+    let children = page::Children {
+        select: consents::Entity::find(),
         parent: Column::UserId,
-        place: (Column::GrantedAt, Column::Id),
+        key: Column::GrantedAt,
+        id: Column::Id,
         descending: true,
     };
-    let persons = persons
+    let parents: Vec<Uuid> = persons
         .iter()
         .filter(|it| scope.allows(**it))
-        .map(|it| it.0);
-    let select = consents::Entity::find();
-    let found = page::fetch_each(db, select, each, persons, page, |it| it.user_id.0).await?;
-    let found = found.into_iter();
+        .map(|it| it.0)
+        .collect();
+    let found = children.fetch(db, &parents, page).await?;
     Ok(found
+        .into_iter()
         .map(|(id, it)| (UserId(id), it.map(Consent::from)))
         .collect())
 }

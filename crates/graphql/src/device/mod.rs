@@ -1,0 +1,614 @@
+//! Devices, zones and groups, as the API shows them.
+
+mod mutation;
+
+use std::collections::HashMap;
+
+use app::{Access, Cx};
+use async_graphql::{
+    ComplexObject, Context, Enum, InputObject, Object, SimpleObject, dataloader::Loader,
+};
+use domain::{
+    check::Check,
+    device::{self, DeviceGroupId, DeviceId, DeviceStatus, DeviceType, ZoneId},
+    identity::UserId,
+};
+use persistence::{
+    device::{self as rows, DeviceParent, ZoneParent},
+    page::{self, Key},
+};
+
+use crate::{
+    Failure, Result,
+    connection::{PageArgs, wants_total},
+    cx,
+    dna::Entity,
+    identity::User,
+    loader::{self, Children, Loaders},
+    scalar::Json,
+};
+
+pub use mutation::*;
+
+/// Hardware that belongs to somebody. An entity may be cast onto it.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct Device {
+    /// The row.
+    #[graphql(flatten)]
+    pub row: device::Device,
+}
+
+impl From<device::Device> for Device {
+    fn from(row: device::Device) -> Self {
+        Self { row }
+    }
+}
+
+#[ComplexObject]
+impl Device {
+    /// How it is now: what it last reported, or offline when it has been silent for more than
+    /// 300 seconds.
+    async fn status(&self, ctx: &Context<'_>) -> DeviceStatus {
+        self.row.status_at(cx(ctx).now())
+    }
+
+    /// Who owns it, if you can see them.
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        loader::one(ctx, self.row.owner_id).await
+    }
+
+    /// The zone it stands in.
+    async fn zone(&self, ctx: &Context<'_>) -> Result<Option<Zone>> {
+        loader::maybe(ctx, self.row.zone_id).await
+    }
+
+    /// The group it is coordinated with.
+    async fn group(&self, ctx: &Context<'_>) -> Result<Option<DeviceGroup>> {
+        loader::maybe(ctx, self.row.group_id).await
+    }
+
+    /// The entity that is cast onto it.
+    async fn entity(&self, ctx: &Context<'_>) -> Result<Option<Entity>> {
+        loader::one(ctx, CastOn(self.row.id)).await
+    }
+
+    /// What the first start gathered: a JSON object.
+    async fn onboarding(&self) -> Json {
+        Json(self.row.onboarding.0.clone())
+    }
+
+    /// What it last reported of its health: a JSON object.
+    async fn health(&self) -> Option<Json> {
+        self.row.health.as_ref().map(|it| Json(it.0.clone()))
+    }
+}
+
+/// A place, such as a room; zones form a tree.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct Zone {
+    /// The row.
+    #[graphql(flatten)]
+    pub row: device::Zone,
+}
+
+impl From<device::Zone> for Zone {
+    fn from(row: device::Zone) -> Self {
+        Self { row }
+    }
+}
+
+#[ComplexObject]
+impl Zone {
+    /// Whose home it is in, if you can see them.
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        loader::one(ctx, self.row.owner_id).await
+    }
+
+    /// The zone it lies within.
+    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Zone>> {
+        loader::maybe(ctx, self.row.parent_id).await
+    }
+
+    /// The zones right within it, by name.
+    async fn children(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<ZoneConnection> {
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        zones_under(ctx, ZoneParent::Zone, self.row.id, args).await
+    }
+
+    /// The devices that stand in it, not those in zones within it; by name unless asked
+    /// otherwise.
+    async fn devices(
+        &self,
+        ctx: &Context<'_>,
+        order_by: Option<DeviceOrder>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<DeviceConnection> {
+        let list = DevicesUnder::new(DeviceParent::Zone, None, order_by)?;
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        devices_under(ctx, list, self.row.id, args).await
+    }
+}
+
+/// Devices of one owner that are coordinated together.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct DeviceGroup {
+    /// The row.
+    #[graphql(flatten)]
+    pub row: device::DeviceGroup,
+}
+
+impl From<device::DeviceGroup> for DeviceGroup {
+    fn from(row: device::DeviceGroup) -> Self {
+        Self { row }
+    }
+}
+
+#[ComplexObject]
+impl DeviceGroup {
+    /// Who owns it, if you can see them.
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        loader::one(ctx, self.row.owner_id).await
+    }
+
+    /// Settings shared by the group: a JSON object.
+    async fn settings(&self) -> Json {
+        Json(self.row.settings.0.clone())
+    }
+
+    /// The devices in it; by name unless asked otherwise.
+    async fn devices(
+        &self,
+        ctx: &Context<'_>,
+        order_by: Option<DeviceOrder>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<DeviceConnection> {
+        let list = DevicesUnder::new(DeviceParent::Group, None, order_by)?;
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        devices_under(ctx, list, self.row.id, args).await
+    }
+}
+
+crate::connection!(DeviceConnection, DeviceEdge, Device, "devices");
+crate::connection!(ZoneConnection, ZoneEdge, Zone, "zones");
+crate::connection!(
+    DeviceGroupConnection,
+    DeviceGroupEdge,
+    DeviceGroup,
+    "device groups"
+);
+
+/// Which devices; whatever is given must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct DeviceFilter {
+    /// Of one of these kinds.
+    types: Option<Vec<DeviceType>>,
+    /// With this status now.
+    status: Option<DeviceStatus>,
+    /// In this zone or in a zone within it.
+    zone: Option<ZoneId>,
+    /// In this group.
+    group: Option<DeviceGroupId>,
+    /// Whose name contains this text, at most 100 characters, in any case of letters.
+    search: Option<String>,
+}
+
+impl DeviceFilter {
+    /// As the database is asked.
+    fn checked(self) -> Result<rows::DeviceFilter> {
+        let Self {
+            types,
+            status,
+            zone,
+            group,
+            search,
+        } = self;
+        let mut check = Check::new();
+        let search = check.optional_text("filter.search", search.as_deref(), 1..=100);
+        check.done().map_err(app::Error::from)?;
+        Ok(rows::DeviceFilter {
+            types,
+            status,
+            zone,
+            group,
+            search,
+        })
+    }
+}
+
+/// The order of a list of devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
+#[graphql(remote = "rows::DeviceOrder")]
+pub enum DeviceOrder {
+    /// By name.
+    #[default]
+    #[graphql(name = "NAME_ASC")]
+    Name,
+    /// By name, backwards.
+    #[graphql(name = "NAME_DESC")]
+    NameDescending,
+    /// The oldest first.
+    #[graphql(name = "CREATED_AT_ASC")]
+    Created,
+    /// The newest first.
+    #[graphql(name = "CREATED_AT_DESC")]
+    CreatedDescending,
+}
+
+/// A device's place in a list of this order.
+fn device_place(order: rows::DeviceOrder) -> impl Fn(&Device) -> (Key, uuid::Uuid) {
+    move |Device { row }| {
+        let key = match order {
+            rows::DeviceOrder::Name | rows::DeviceOrder::NameDescending => {
+                Key::Text(row.name.clone())
+            }
+            rows::DeviceOrder::Created | rows::DeviceOrder::CreatedDescending => {
+                Key::Time(row.created_at)
+            }
+        };
+        (key, row.id.0)
+    }
+}
+
+fn zone_place(Zone { row }: &Zone) -> (Key, uuid::Uuid) {
+    (Key::Text(row.name.clone()), row.id.0)
+}
+
+fn group_place(DeviceGroup { row }: &DeviceGroup) -> (Key, uuid::Uuid) {
+    (Key::Text(row.name.clone()), row.id.0)
+}
+
+/// The devices of an owner, a zone or a group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct DevicesUnder {
+    parent: DeviceParent,
+    filter: rows::DeviceFilter,
+    order: rows::DeviceOrder,
+}
+
+impl DevicesUnder {
+    fn new(
+        parent: DeviceParent,
+        filter: Option<DeviceFilter>,
+        order: Option<DeviceOrder>,
+    ) -> Result<Self> {
+        Ok(Self {
+            parent,
+            filter: filter.unwrap_or_default().checked()?,
+            order: order.unwrap_or_default().into(),
+        })
+    }
+}
+
+impl Children for DevicesUnder {
+    type Table = rows::devices::Entity;
+    type Row = device::Device;
+
+    fn children(&self, cx: &Cx) -> app::Result<page::Children<Self::Table>> {
+        let scope = cx.viewer.devices(Access::Read)?;
+        let select = self.filter.select(cx.reader(), scope, cx.now());
+        Ok(rows::devices_under(select, self.parent, self.order))
+    }
+}
+
+async fn devices_under(
+    ctx: &Context<'_>,
+    list: DevicesUnder,
+    parent: impl Into<uuid::Uuid>,
+    args: PageArgs,
+) -> Result<DeviceConnection> {
+    let order = list.order;
+    let (slice, total) = loader::page_of(ctx, parent, list, args).await?;
+    Ok(DeviceConnection::of(
+        slice.map(Device::from),
+        total,
+        device_place(order),
+    ))
+}
+
+/// The zones of an owner, or right within a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct ZonesUnder(ZoneParent);
+
+impl Children for ZonesUnder {
+    type Table = rows::zones::Entity;
+    type Row = device::Zone;
+
+    fn children(&self, cx: &Cx) -> app::Result<page::Children<Self::Table>> {
+        let scope = cx.viewer.devices(Access::Read)?;
+        Ok(rows::zones_under(scope.zones(), self.0))
+    }
+}
+
+async fn zones_under(
+    ctx: &Context<'_>,
+    under: ZoneParent,
+    parent: impl Into<uuid::Uuid>,
+    args: PageArgs,
+) -> Result<ZoneConnection> {
+    let (slice, total) = loader::page_of(ctx, parent, ZonesUnder(under), args).await?;
+    Ok(ZoneConnection::of(slice.map(Zone::from), total, zone_place))
+}
+
+/// The device groups of an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct DeviceGroupsUnder;
+
+impl Children for DeviceGroupsUnder {
+    type Table = rows::device_groups::Entity;
+    type Row = device::DeviceGroup;
+
+    fn children(&self, cx: &Cx) -> app::Result<page::Children<Self::Table>> {
+        let scope = cx.viewer.devices(Access::Read)?;
+        Ok(rows::device_groups_under(scope.device_groups()))
+    }
+}
+
+/// What a person has of devices; fields of `User`.
+#[derive(Debug)]
+pub struct UserDevices(pub UserId);
+
+#[Object]
+impl UserDevices {
+    /// The devices the person owns; by name unless asked otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
+    async fn devices(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<DeviceFilter>,
+        order_by: Option<DeviceOrder>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<DeviceConnection> {
+        let list = DevicesUnder::new(DeviceParent::Owner, filter, order_by)?;
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        devices_under(ctx, list, self.0, args).await
+    }
+
+    /// The zones of the person, by name.
+    async fn zones(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<ZoneConnection> {
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        zones_under(ctx, ZoneParent::Owner, self.0, args).await
+    }
+
+    /// The device groups of the person, by name.
+    async fn device_groups(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<DeviceGroupConnection> {
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let (slice, total) = loader::page_of(ctx, self.0, DeviceGroupsUnder, args).await?;
+        Ok(DeviceGroupConnection::of(
+            slice.map(DeviceGroup::from),
+            total,
+            group_place,
+        ))
+    }
+}
+
+/// The entity that is cast onto a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CastOn(pub DeviceId);
+
+impl Loader<CastOn> for Loaders {
+    type Value = Entity;
+    type Error = Failure;
+
+    async fn load(&self, devices: &[CastOn]) -> Result<HashMap<CastOn, Entity>> {
+        let scope = self.cx.viewer.entities(Access::Read)?;
+        let ids: Vec<DeviceId> = devices.iter().map(|it| it.0).collect();
+        let found = rows::entities_cast_on(self.cx.reader(), &scope, &ids).await?;
+        Ok(found
+            .into_iter()
+            .filter_map(|row| Some((CastOn(row.device_id?), Entity::from(row))))
+            .collect())
+    }
+}
+
+impl Loader<DeviceId> for Loaders {
+    type Value = Device;
+    type Error = Failure;
+
+    async fn load(&self, ids: &[DeviceId]) -> Result<HashMap<DeviceId, Device>> {
+        let scope = self.cx.viewer.devices(Access::Read)?;
+        let found = rows::devices_by_ids(self.cx.reader(), scope, ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (row.id, Device { row }))
+            .collect())
+    }
+}
+
+impl Loader<ZoneId> for Loaders {
+    type Value = Zone;
+    type Error = Failure;
+
+    async fn load(&self, ids: &[ZoneId]) -> Result<HashMap<ZoneId, Zone>> {
+        let scope = self.cx.viewer.devices(Access::Read)?;
+        let found = rows::zones_by_ids(self.cx.reader(), scope, ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (row.id, Zone { row }))
+            .collect())
+    }
+}
+
+impl Loader<DeviceGroupId> for Loaders {
+    type Value = DeviceGroup;
+    type Error = Failure;
+
+    async fn load(&self, ids: &[DeviceGroupId]) -> Result<HashMap<DeviceGroupId, DeviceGroup>> {
+        let scope = self.cx.viewer.devices(Access::Read)?;
+        let found = rows::device_groups_by_ids(self.cx.reader(), scope, ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (row.id, DeviceGroup { row }))
+            .collect())
+    }
+}
+
+/// Queries of device.
+#[derive(Debug, Default)]
+pub struct DeviceQuery;
+
+#[Object]
+impl DeviceQuery {
+    /// A device; null when there is none that you can see.
+    async fn device(&self, ctx: &Context<'_>, id: DeviceId) -> Result<Option<Device>> {
+        cx(ctx).viewer.require(Access::Read)?;
+        loader::one(ctx, id).await
+    }
+
+    /// The devices you can see; by name unless asked otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
+    async fn devices(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<DeviceFilter>,
+        order_by: Option<DeviceOrder>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<DeviceConnection> {
+        let cx = cx(ctx);
+        let filter = filter.unwrap_or_default().checked()?;
+        let select = filter.select(cx.reader(), cx.viewer.devices(Access::Read)?, cx.now());
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let order = order_by.unwrap_or_default().into();
+        let total = page::total(cx.reader(), &select, wants_total(ctx)).await?;
+        let slice = rows::devices_page(cx.reader(), select, order, &args.page()?).await?;
+        Ok(DeviceConnection::of(
+            slice.map(Device::from),
+            total,
+            device_place(order),
+        ))
+    }
+
+    /// A zone; null when there is none that you can see.
+    async fn zone(&self, ctx: &Context<'_>, id: ZoneId) -> Result<Option<Zone>> {
+        cx(ctx).viewer.require(Access::Read)?;
+        loader::one(ctx, id).await
+    }
+
+    /// The zones you can see, by name.
+    async fn zones(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<ZoneConnection> {
+        let cx = cx(ctx);
+        let select = cx.viewer.devices(Access::Read)?.zones();
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let total = page::total(cx.reader(), &select, wants_total(ctx)).await?;
+        let slice = rows::zones_page(cx.reader(), select, &args.page()?).await?;
+        Ok(ZoneConnection::of(slice.map(Zone::from), total, zone_place))
+    }
+
+    /// A device group; null when there is none that you can see.
+    async fn device_group(
+        &self,
+        ctx: &Context<'_>,
+        id: DeviceGroupId,
+    ) -> Result<Option<DeviceGroup>> {
+        cx(ctx).viewer.require(Access::Read)?;
+        loader::one(ctx, id).await
+    }
+
+    /// The device groups you can see, by name.
+    async fn device_groups(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<DeviceGroupConnection> {
+        let cx = cx(ctx);
+        let select = cx.viewer.devices(Access::Read)?.device_groups();
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let total = page::total(cx.reader(), &select, wants_total(ctx)).await?;
+        let slice = rows::device_groups_page(cx.reader(), select, &args.page()?).await?;
+        Ok(DeviceGroupConnection::of(
+            slice.map(DeviceGroup::from),
+            total,
+            group_place,
+        ))
+    }
+}
