@@ -519,4 +519,21 @@ mod tests {
             assert!(arg.get_help_heading().is_some(), "{long} has no heading");
         }
     }
+
+    #[test]
+    fn the_operations_manual_names_every_flag_with_its_variable_and_default() {
+        let manual = include_str!("../../../docs/operations.md");
+        for arg in Cli::command().get_arguments() {
+            let (Some(long), Some(variable)) = (arg.get_long(), arg.get_env()) else {
+                continue;
+            };
+            let begin = format!("| `--{long}` | `{}` |", variable.to_string_lossy());
+            let line = manual.lines().find(|it| it.starts_with(&begin));
+            let line = line.unwrap_or_else(|| panic!("no row begins with {begin}"));
+            for default in arg.get_default_values() {
+                let default = format!("`{}`", default.to_string_lossy()).replace('|', "\\|");
+                assert!(line.contains(&default), "{line} does not say {default}");
+            }
+        }
+    }
 }

@@ -65,6 +65,12 @@ impl From<Failure> for async_graphql::Error {
             Error::Persistence(persistence::Error::Cursor) => {
                 (code::BAD_USER_INPUT, error.to_string())
             }
+            Error::Persistence(persistence::Error::Unavailable(cause)) => {
+                tracing::error!(?cause, "the database is not available");
+                extensions.set("retryAfterSeconds", 1);
+                let message = "the database is not available: try again";
+                (code::INTERNAL_SERVER_ERROR, message.to_owned())
+            }
             Error::Persistence(cause) => {
                 tracing::error!(?cause, "the database failed");
                 (code::INTERNAL_SERVER_ERROR, "internal error".to_owned())
