@@ -25,7 +25,7 @@ pub struct Entity {
 impl Entity {
     /// Owner and device.
     #[graphql(flatten)]
-    async fn place_of(&self, _ctx: &Context<'_>) -> crate::device::EntityPlace {
+    fn place_of(&self, _ctx: &Context<'_>) -> crate::device::EntityPlace {
         crate::device::EntityPlace {
             owner: self.row.owner_id,
             device: self.row.device_id,
