@@ -28,7 +28,7 @@ use crate::{
     scalar::Json,
 };
 
-pub use mutation::DeviceMutation;
+pub use mutation::*;
 
 /// Hardware that belongs to somebody. An entity may be cast onto it.
 #[derive(Clone, Debug, SimpleObject)]
