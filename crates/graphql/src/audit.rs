@@ -180,9 +180,8 @@ impl AuditQuery {
 pub struct EventRecordInput {
     /// What happened, `[a-z_]{1,50}`; the types that the system writes itself are refused.
     pub event_type: String,
-    /// How much it matters.
-    #[graphql(default_with = "Severity::Info")]
-    pub severity: Severity,
+    /// How much it matters; `INFO` when not said.
+    pub severity: Option<Severity>,
     /// The device it concerns; a device's own reports concern itself.
     pub device: Option<DeviceId>,
     /// The entity it concerns.
@@ -215,7 +214,7 @@ impl AuditMutation {
     ) -> Result<EventRecordPayload> {
         let EventRecordInput {
             event_type,
-            severity,
+            severity: severity.unwrap_or_default(),
             device,
             entity,
             payload,
@@ -224,7 +223,7 @@ impl AuditMutation {
         let payload = payload.map(|it| it.0);
         let input = app::audit::EventRecord {
             event_type,
-            severity,
+            severity: severity.unwrap_or_default(),
             device,
             entity,
             payload,

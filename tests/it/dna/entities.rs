@@ -8,7 +8,7 @@ use testkit::on_both_engines;
 
 use super::{STORY, create, try_create};
 
-const LIST: &str = "query($filter: EntityFilter, $order: EntityOrder! = NEWEST, $first: Int, \
+const LIST: &str = "query($filter: EntityFilter, $order: EntityOrder, $first: Int, \
                     $after: String, $last: Int, $before: String) { entities(filter: $filter, \
                     orderBy: $order, first: $first, after: $after, last: $last, before: $before) \
                     { totalCount nodes { name } pageInfo { hasNextPage hasPreviousPage \
