@@ -14,7 +14,7 @@ const DEFAULT_SIZE: u64 = 20;
 const MAX_SIZE: i32 = 100;
 
 /// The four Relay arguments, as they came.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageArgs {
     /// Forward: how many.
     pub first: Option<i32>,
@@ -69,6 +69,17 @@ impl PageArgs {
             size,
             last: last.is_some(),
         })
+    }
+}
+
+/// How many, for a short list that is not paged: 1–100.
+pub fn size(field: &str, n: i32) -> Result<u64> {
+    match u64::try_from(n) {
+        Ok(n @ 1..=100) => Ok(n),
+        _ => Err(bad(
+            field,
+            &format!("{field} is {n}: expected 1 to {MAX_SIZE}"),
+        )),
     }
 }
 
@@ -128,7 +139,6 @@ pub struct ScoreFilter {
 macro_rules! connection {
     ($connection:ident, $edge:ident, $node:ty, $what:literal) => {
         #[doc = concat!("A page of ", $what, ".")]
-        #[derive(Debug)]
         pub struct $connection {
             edges: Vec<$edge>,
             page_info: async_graphql::connection::PageInfo,

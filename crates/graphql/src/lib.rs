@@ -50,17 +50,7 @@ pub struct Query(
 
 /// Writes: one per logical action; expected refusals are `userErrors` of the payload.
 #[derive(Debug, MergedObject, Default)]
-pub struct Mutation(Placeholder);
-
-#[derive(Debug, Default)]
-struct Placeholder;
-
-#[async_graphql::Object]
-impl Placeholder {
-    async fn nothing(&self) -> bool {
-        true
-    }
-}
+pub struct Mutation(identity::IdentityMutation);
 
 /// What changes, as it changes.
 #[derive(Debug, MergedSubscription, Default)]

@@ -76,3 +76,24 @@ where
 {
     ctx.data_unchecked::<Batches>().load_many(keys).await
 }
+
+/// Implements a loader: `by_key!(Key => Value, |value| key, async |loaders, keys| rows)`, where
+/// the body gives an iterator of values and may use `?`.
+macro_rules! by_key {
+    ($key:ty => $value:ty, $of:expr, async |$loaders:ident, $keys:ident| $body:block) => {
+        impl async_graphql::dataloader::Loader<$key> for $crate::loader::Loaders {
+            type Value = $value;
+            type Error = $crate::Failure;
+
+            async fn load(
+                &self,
+                $keys: &[$key],
+            ) -> $crate::Result<std::collections::HashMap<$key, $value>> {
+                let $loaders = self;
+                let found = $body;
+                Ok(found.map(|it| (($of)(&it), it)).collect())
+            }
+        }
+    };
+}
+pub(crate) use by_key;

@@ -1,16 +1,22 @@
 //! `viewer`, `node` and `nodes`: where a client begins, and how it gets back to a thing.
 
 use app::{Access, Error, Principal};
-use async_graphql::{Context, ID, Interface, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, Interface, Object, SimpleObject};
 use domain::{
     device::DeviceId,
     dna::EntityId,
-    identity::{Role, UserId},
+    identity::{GuildId, GuildMemberId, Role, UserId},
     values::split_typeid,
 };
 use futures_util::future::try_join_all;
 
-use crate::{Failure, Result, cx, device::Device, dna::Entity, identity::User, loader};
+use crate::{
+    Failure, Result, cx,
+    device::Device,
+    dna::Entity,
+    identity::{Guild, GuildMember, User},
+    loader,
+};
 
 /// A thing with an id that `node` finds again.
 #[derive(Clone, Debug, Interface)]
@@ -22,6 +28,10 @@ pub enum Node {
     Device(Device),
     /// An entity.
     Entity(Entity),
+    /// A community.
+    Guild(Guild),
+    /// A membership in a community.
+    GuildMember(GuildMember),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -41,12 +51,46 @@ macro_rules! node {
 node!(User);
 node!(Device);
 node!(Entity);
+node!(Guild);
+node!(GuildMember);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct Viewer {
     /// What the principal may do; empty when nobody is signed in, or for a device.
     pub role: Option<Role>,
+    /// What the token allows: `read`, `write`, `admin`, and `entity:ID` for no entity but this
+    /// one.
+    pub scopes: Vec<String>,
+}
+
+#[ComplexObject]
+impl Viewer {
+    /// The person who asks, or the service's own account; null for a device, and for a token
+    /// that is fenced to entities.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        match cx(ctx).viewer.principal {
+            Principal::User { id, .. } | Principal::Service { id } => loader::one(ctx, id).await,
+            Principal::Device { .. } | Principal::Anonymous | Principal::System => Ok(None),
+        }
+    }
+
+    /// The person a service acts for.
+    async fn acts_for(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        match cx(ctx).viewer.acts_for {
+            Some(id) => loader::one(ctx, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The device that asks.
+    async fn device(&self, ctx: &Context<'_>) -> Result<Option<Device>> {
+        match cx(ctx).viewer.principal {
+            Principal::Device { id, .. } => loader::one(ctx, id).await,
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Where every client begins.
@@ -62,7 +106,11 @@ impl NodeQuery {
             Principal::Service { .. } => Some(Role::Service),
             Principal::Device { .. } | Principal::Anonymous | Principal::System => None,
         };
-        Viewer { role }
+        let scopes = cx(ctx).viewer.scopes();
+        Viewer {
+            role,
+            scopes: scopes.iter().map(ToString::to_string).collect(),
+        }
     }
 
     /// A thing by its id; null when there is none that you can see.
@@ -95,6 +143,10 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
     Ok(match prefix.as_str() {
         UserId::PREFIX => loader::one(ctx, UserId(uuid)).await?.map(Node::User),
         DeviceId::PREFIX => loader::one(ctx, DeviceId(uuid)).await?.map(Node::Device),
+        GuildId::PREFIX => loader::one(ctx, GuildId(uuid)).await?.map(Node::Guild),
+        GuildMemberId::PREFIX => loader::one(ctx, GuildMemberId(uuid))
+            .await?
+            .map(Node::GuildMember),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
         _ => None,
     })

@@ -222,3 +222,14 @@ pub async fn tokens_of(
         .map(|(id, it)| (UserId(id), it.map(AccessToken::from)))
         .collect())
 }
+
+/// How many tokens each of the persons has, for those in scope.
+pub async fn count_tokens_of(
+    db: &impl ConnectionTrait,
+    scope: PersonScope,
+    persons: &[UserId],
+) -> Result<Vec<(UserId, i64)>> {
+    let parents = persons.iter().filter(|it| scope.allows(**it)).map(|it| it.0);
+    let counts = page::count_each(db, access_tokens::Entity::find(), access_tokens::Column::UserId, parents).await?;
+    Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
+}
