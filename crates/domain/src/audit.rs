@@ -66,6 +66,8 @@ pub struct Event {
     /// Year · 100 + month of `occurred_at`, for partitioning.
     #[cfg_attr(feature = "graphql", graphql(skip))]
     pub partition_key: i32,
+    /// When it was logged: later than `occurred_at` for what a device reports afterwards.
+    pub created_at: DateTime<Utc>,
 }
 
 impl Event {
@@ -83,6 +85,7 @@ impl Event {
             correlation_id: None,
             occurred_at,
             partition_key: partition_key(occurred_at),
+            created_at: occurred_at,
         }
     }
 }

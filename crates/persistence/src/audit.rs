@@ -30,6 +30,7 @@ pub mod events {
         pub correlation_id: Option<String>,
         pub occurred_at: DateTimeUtc,
         pub partition_key: i32,
+        pub created_at: DateTimeUtc,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -39,6 +40,6 @@ pub mod events {
 }
 
 mirror!(events => Event {
-    id, event_type, device_id, entity_id, user_id, conversation_id, payload, severity, correlation_id, occurred_at, partition_key
+    id, event_type, device_id, entity_id, user_id, conversation_id, payload, severity, correlation_id, occurred_at, partition_key, created_at
 });
 table!(events => Event);

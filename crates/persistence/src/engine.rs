@@ -257,7 +257,7 @@ pub fn one_of(
     let backend = db.get_database_backend();
     let list = Expr::val(id_list(backend, ids));
     let text = match backend {
-        DbBackend::Sqlite => "$1 IN (SELECT unhex(value) FROM json_each($2))",
+        DbBackend::Sqlite => "? IN (SELECT unhex(value) FROM json_each(?))",
         _ => "$1 = ANY($2)",
     };
     Expr::cust_with_exprs(text, [Expr::col(column), list])

@@ -34,11 +34,11 @@ on_both_engines! {
         })).await;
         let mut user = made.at("/userCreate/user").clone();
         user.as_object_mut().unwrap().remove("id");
-        assert_snapshot!(user, @"");
+        assert_snapshot!(user, @r#"{"customName":"Annie","displayName":"Annie","email":"ann@example.org","isActive":true,"locale":"sw-KE","name":"Ann","role":"COUNSELOR","timeZone":"Africa/Nairobi","userName":"ann.b-1"}"#);
         let plain = create(&world, &admin, json!({ "name": "Bob" })).await;
         let mut user = plain.at("/userCreate/user").clone();
         user.as_object_mut().unwrap().remove("id");
-        assert_snapshot!(user, @"");
+        assert_snapshot!(user, @r#"{"customName":null,"displayName":"Bob","email":null,"isActive":true,"locale":"en","name":"Bob","role":"USER","timeZone":"UTC","userName":null}"#);
     }
 
     async fn every_fault_of_a_new_person_is_told_at_once(world: World) {
@@ -47,19 +47,27 @@ on_both_engines! {
             "name": "\u{0}", "userName": "Ann B", "email": "ann", "customName": "x".repeat(101),
             "locale": "en_US", "timeZone": "Nairobi", "password": "short",
         })).await;
-        assert_snapshot!(no.user_errors(), @"");
+        assert_snapshot!(no.user_errors(), @r#"
+        INVALID userName: userName must be 1 to 50 characters of a–z, 0–9, _ . -
+        INVALID email: not an e-mail address: expected one like ann@example.org
+        TOO_LONG customName: customName has 101 characters: expected 1 to 100
+        INVALID locale: not a language tag: expected BCP 47, such as en or sw-KE
+        INVALID timeZone: not a time zone: expected an IANA name, such as Africa/Nairobi or UTC
+        INVALID name: name contains a NUL character: remove it
+        TOO_SHORT password: the password has 5 characters: expected 10 to 256
+        "#);
     }
 
     async fn a_taken_name_is_refused_without_saying_whose(world: World) {
         let admin = world.admin().await;
         create(&world, &admin, json!({ "name": "Ann", "userName": "ann", "email": "ann@example.org" })).await.data();
         let no = create(&world, &admin, json!({ "name": "B", "userName": "ann" })).await;
-        assert_snapshot!(no.user_errors(), @"");
+        assert_snapshot!(no.user_errors(), @"TAKEN userName: this user name is in use");
         let no = create(&world, &admin, json!({ "name": "B", "email": "ANN@example.org" })).await;
-        assert_snapshot!(no.user_errors(), @"");
+        assert_snapshot!(no.user_errors(), @"TAKEN email: this e-mail address is in use");
         let bob = world.person("Bob").await;
         let no = world.run(&bob, UPDATE, json!({ "input": { "user": user_id(&bob), "email": "ann@example.org" } })).await;
-        assert_snapshot!(no.user_errors(), @"");
+        assert_snapshot!(no.user_errors(), @"TAKEN email: this e-mail address is in use");
     }
 
     async fn an_update_tells_leaving_from_clearing(world: World) {
@@ -71,10 +79,10 @@ on_both_engines! {
             answer.at("/userUpdate/user").clone()
         };
         let all = json!({ "name": "Anna", "userName": "ann", "email": "a@b.org", "customName": "Annie", "locale": "de", "timeZone": "Europe/Berlin" });
-        assert_snapshot!(run(all).await, @"");
-        assert_snapshot!(run(json!({ "customName": "A" })).await, @"");
+        assert_snapshot!(run(all).await, @r#"{"customName":"Annie","displayName":"Annie","email":"a@b.org","locale":"de","name":"Anna","timeZone":"Europe/Berlin","userName":"ann"}"#);
+        assert_snapshot!(run(json!({ "customName": "A" })).await, @r#"{"customName":"A","displayName":"A","email":"a@b.org","locale":"de","name":"Anna","timeZone":"Europe/Berlin","userName":"ann"}"#);
         let none = json!({ "userName": null, "email": null, "customName": null, "locale": null, "timeZone": null, "name": null });
-        assert_snapshot!(run(none).await, @"");
+        assert_snapshot!(run(none).await, @r#"{"customName":null,"displayName":"Anna","email":null,"locale":"en","name":"Anna","timeZone":"UTC","userName":null}"#);
     }
 
     async fn what_text_means_is_not_what_sql_means(world: World) {
@@ -121,10 +129,10 @@ on_both_engines! {
         let id = user_id(&admin);
         let close = "mutation($user: ID!) { userDeactivate(user: $user) { userErrors { code field message } } }";
         let no = world.run(&admin, close, json!({ "user": id })).await;
-        assert_snapshot!(no.user_errors(), @"");
+        assert_snapshot!(no.user_errors(), @"CONFLICT user: this is the last active administrator: make another one first");
         let role = "mutation($user: ID!) { userRoleSet(input: { user: $user, role: USER }) { userErrors { code field message } } }";
         let no = world.run(&admin, role, json!({ "user": id })).await;
-        assert_snapshot!(no.user_errors(), @"");
+        assert_snapshot!(no.user_errors(), @"CONFLICT user: this is the last active administrator: make another one first");
         // Of two who close each other at once, one stays.
         let other = world.admin().await;
         let (a, b) = tokio::join!(
@@ -157,7 +165,7 @@ on_both_engines! {
         let found = world.run(&admin, list, json!({ "by": "NAME", "filter": { "search": "N", "role": "USER", "isActive": true } })).await;
         assert_snapshot!(found.at("/users/nodes"), @r#"[{"name":"ann"}]"#);
         let bad = world.run(&admin, "{ users(first: 101) { totalCount } }", json!({})).await;
-        assert_snapshot!(bad.error(), @"");
+        assert_snapshot!(bad.error(), @"BAD_USER_INPUT: first is 101: expected 0 to 100");
     }
 
     async fn a_list_of_persons_takes_one_statement_a_level(world: World) {

@@ -25,11 +25,11 @@ on_both_engines! {
         assert_eq!(id_of(&run("Ann", json!("k1")).await, "/userCreate/user/id"), first);
         assert_ne!(id_of(&run("Ann", json!("k2")).await, "/userCreate/user/id"), first);
         assert_ne!(id_of(&run("Ann", Value::Null).await, "/userCreate/user/id"), first);
-        assert_snapshot!(run("Bob", json!("k1")).await.user_errors(), @"");
+        assert_snapshot!(run("Bob", json!("k1")).await.user_errors(), @"CONFLICT idempotencyKey: this key was used for another request: take a new one");
         let other = world.run(&admin, TOKEN, json!({ "input": { "name": "k", "scopes": ["read"] }, "key": "k1" })).await;
-        assert_snapshot!(other.user_errors(), @"");
-        assert_snapshot!(run("Ann", json!("")).await.user_errors(), @"");
-        assert_snapshot!(run("Ann", json!("x".repeat(201))).await.user_errors(), @"");
+        assert_snapshot!(other.user_errors(), @"CONFLICT idempotencyKey: this key was used for another request: take a new one");
+        assert_snapshot!(run("Ann", json!("")).await.user_errors(), @"REQUIRED idempotencyKey: idempotencyKey must not be blank: give 1 to 200 characters");
+        assert_snapshot!(run("Ann", json!("x".repeat(201))).await.user_errors(), @"TOO_LONG idempotencyKey: idempotencyKey has 201 characters: expected 1 to 200");
         assert_eq!(run("Ann", json!("x".repeat(200))).await.user_errors(), "");
         // Another principal's keys are its own.
         let second = world.admin().await;

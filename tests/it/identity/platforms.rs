@@ -29,12 +29,18 @@ on_both_engines! {
         assert_eq!(id_of(&again, "/userGetOrCreate/user/id"), id);
         let mut user = again.at("/userGetOrCreate/user").clone();
         user.as_object_mut().unwrap().remove("id");
-        assert_snapshot!(user, @"");
+        assert_snapshot!(user, @r#"{"displayName":"Annie","firstSeenAt":"2026-09-01T12:00:00+00:00","identities":[{"displayName":"Annie","externalId":"42","provider":"discord","username":"ann_b"}],"lastSeenAt":"2026-09-01T13:00:00+00:00","locale":"de","name":"Ann","timeZone":"Europe/Berlin"}"#);
         let other = run(json!({ "provider": "telegram", "externalId": "42" })).await;
         assert_ne!(id_of(&other, "/userGetOrCreate/user/id"), id);
         assert_eq!(other.text("/userGetOrCreate/user/name"), "42");
         let no = run(json!({ "provider": "Discord!", "externalId": "\u{0}", "username": "x".repeat(256), "locale": "?", "timeZone": "?" })).await;
-        assert_snapshot!(no.user_errors(), @"");
+        assert_snapshot!(no.user_errors(), @r#"
+        INVALID provider: provider must be 1 to 50 characters of a–z, 0–9, _ -
+        INVALID externalId: externalId contains a NUL character: remove it
+        TOO_LONG username: username has 256 characters: expected 1 to 255
+        INVALID locale: not a language tag: expected BCP 47, such as en or sw-KE
+        INVALID timeZone: not a time zone: expected an IANA name, such as Africa/Nairobi or UTC
+        "#);
         let metacharacters = run(json!({ "provider": "discord", "externalId": "' OR 1=1 --%_" })).await;
         assert_eq!(metacharacters.text("/userGetOrCreate/user/identities/0/externalId"), "' OR 1=1 --%_");
     }
@@ -62,14 +68,14 @@ on_both_engines! {
         let linked = link(&ann).await;
         let identity = id_of(&linked, "/userIdentityLink/identity/id");
         assert_eq!(link(&ann).await.user_errors(), "");
-        assert_snapshot!(link(&bob).await.user_errors(), @"");
+        assert_snapshot!(link(&bob).await.user_errors(), @"TAKEN externalId: this account belongs to a person already");
         let unlink = "mutation($id: ID!) { userIdentityUnlink(identity: $id) { deletedId userErrors { code field message } } }";
         let no = world.run(&bob, unlink, json!({ "id": identity })).await;
-        assert_snapshot!(no.user_errors(), @"");
+        assert_snapshot!(no.user_errors(), @"NOT_FOUND identity: identity names nothing that you can see");
         assert_eq!(world.run(&ann, unlink, json!({ "id": identity })).await.text("/userIdentityUnlink/deletedId"), identity);
         assert_eq!(link(&bob).await.user_errors(), "");
         let own = world.run(&ann, LINK, json!({ "input": { "provider": "discord", "externalId": "43" } })).await;
-        assert_snapshot!(own.error(), @"");
+        assert_snapshot!(own.error(), @"FORBIDDEN: not allowed: this takes a service or an administrator");
     }
 
     async fn a_service_acts_for_a_person_and_is_named_with_them(world: World) {
@@ -78,7 +84,7 @@ on_both_engines! {
         let app::Principal::User { id: ann_id, .. } = ann.principal else { panic!() };
         let acting = act_as(&world.cx(&service), ann_id).await.unwrap();
         let seen = world.run(&acting, "{ viewer { role actsFor { name } user { name } } }", json!({})).await;
-        assert_snapshot!(seen.at("/viewer"), @"");
+        assert_snapshot!(seen.at("/viewer"), @r#"{"actsFor":null,"role":"SERVICE","user":null}"#);
         let set = "mutation { userPreferenceSet(input: { key: \"theme\", value: \"dark\" }) { preference { key value } userErrors { code field message } } }";
         assert_eq!(world.run(&acting, set, json!({})).await.user_errors(), "");
         let event = crate::identity::events(&world).await.pop().unwrap();
@@ -86,7 +92,7 @@ on_both_engines! {
         assert_eq!(event.payload.0["actsFor"], json!(ann_id));
         assert_eq!(event.payload.0["operation"], "userPreferenceSet");
         // Not acting, it has to say for whom.
-        assert_snapshot!(world.run(&service, set, json!({})).await.user_errors(), @"");
+        assert_snapshot!(world.run(&service, set, json!({})).await.user_errors(), @"INVALID user: say whose: user is required here");
 
         let nobody = act_as(&world.cx(&service), domain::identity::UserId(uuid::Uuid::nil())).await.unwrap_err();
         assert_snapshot!(nobody, @"actAs not found");
