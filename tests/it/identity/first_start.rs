@@ -19,7 +19,7 @@ on_both_engines! {
         let answer = world
             .run(&viewer, "{ viewer { role scopes actsFor { id } device { id } user { name userName displayName } } }", json!({}))
             .await;
-        assert_snapshot!(answer.at("/viewer"), @r#"{"actsFor":null,"device":null,"role":"ADMIN","scopes":["read","write","admin"],"user":null}"#);
+        assert_snapshot!(answer.at("/viewer"), @r#"{"actsFor":null,"device":null,"role":"ADMIN","scopes":["read","write","admin"],"user":{"displayName":"Administrator","name":"Administrator","userName":"admin"}}"#);
         let tokens = world
             .run(&viewer, "{ viewer { user { tokens { totalCount nodes { kind name scopes expiresAt } } } } }", json!({}))
             .await;

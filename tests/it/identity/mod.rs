@@ -3,8 +3,12 @@
 mod accounts;
 mod first_start;
 mod idempotency;
+mod leave;
 mod login;
+mod matrix;
 mod platforms;
+mod private;
+mod sample;
 mod tokens;
 
 use app::{Principal, Viewer};

@@ -84,7 +84,7 @@ on_both_engines! {
         let app::Principal::User { id: ann_id, .. } = ann.principal else { panic!() };
         let acting = act_as(&world.cx(&service), ann_id).await.unwrap();
         let seen = world.run(&acting, "{ viewer { role actsFor { name } user { name } } }", json!({})).await;
-        assert_snapshot!(seen.at("/viewer"), @r#"{"actsFor":null,"role":"SERVICE","user":null}"#);
+        assert_snapshot!(seen.at("/viewer"), @r#"{"actsFor":{"name":"Ann"},"role":"SERVICE","user":{"name":"Adapter"}}"#);
         let set = "mutation { userPreferenceSet(input: { key: \"theme\", value: \"dark\" }) { preference { key value } userErrors { code field message } } }";
         assert_eq!(world.run(&acting, set, json!({})).await.user_errors(), "");
         let event = crate::identity::events(&world).await.pop().unwrap();

@@ -37,7 +37,7 @@ on_both_engines! {
         let (secret, id) = key(&world, &ann, input).await;
         let viewer = authenticate(&world.services, &secret).await.unwrap();
         let seen = world.run(&viewer, "{ viewer { role scopes user { name } } }", json!({})).await;
-        assert_snapshot!(seen.at("/viewer"), @r#"{"role":"USER","scopes":["read","write"],"user":null}"#);
+        assert_snapshot!(seen.at("/viewer"), @r#"{"role":"USER","scopes":["read","write"],"user":{"name":"Ann"}}"#);
 
         let mut feed = world.services.bus.subscribe();
         world.run(&ann, REVOKE, json!({ "token": id })).await.data();

@@ -82,6 +82,7 @@ macro_rules! children {
 }
 
 pub mod community;
+pub mod leave;
 pub mod person;
 pub mod private;
 pub mod token;
@@ -103,6 +104,7 @@ pub struct IdentityMutation(
     token::TokenMutation,
     private::PrivateMutation,
     community::CommunityMutation,
+    leave::LeaveMutation,
 );
 
 /// How many rows, as GraphQL counts.
