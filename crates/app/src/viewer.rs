@@ -276,10 +276,7 @@ impl Viewer {
         self.require(Access::Write)?;
         match named.or(self.person()) {
             Some(user) => self.require_person(user, "user").map(|()| user),
-            None => Err(Error::invalid(
-                "user",
-                "say whose: user is required here",
-            )),
+            None => Err(Error::invalid("user", "say whose: user is required here")),
         }
     }
 

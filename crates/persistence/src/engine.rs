@@ -332,7 +332,13 @@ pub async fn columns_as_json(
             Holds::Json => format!("json({column})"),
             Holds::Uuid => {
                 let part = |from, length| format!("substr(hex({column}), {from}, {length})");
-                let parts = [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)];
+                let parts = [
+                    part(1, 8),
+                    part(9, 4),
+                    part(13, 4),
+                    part(17, 4),
+                    part(21, 12),
+                ];
                 format!(
                     "iif({column} IS NULL, NULL, lower({}))",
                     parts.join(" || '-' || ")

@@ -29,7 +29,13 @@ const ERASE: &str = "mutation($user: ID!, $dry: Boolean!) {
 /// Person 1 of the sample.
 fn first(world: &World) -> Viewer {
     let id = person(1);
-    world.viewer(Principal::User { id, role: Role::User }, &[Scope::Read, Scope::Write])
+    world.viewer(
+        Principal::User {
+            id,
+            role: Role::User,
+        },
+        &[Scope::Read, Scope::Write],
+    )
 }
 
 /// Columns of tables that name persons, and how many of their rows name this one.
@@ -38,7 +44,11 @@ async fn references(world: &World, n: u64) -> Vec<(&'static str, &'static str, i
     for table in TABLES.iter().filter(|it| it.name != "users") {
         for column in table.about.iter().chain(table.traces) {
             let condition = format!("\"{column}\" = $1");
-            all.push((table.name, *column, count(world, table.name, &condition, person(n)).await));
+            all.push((
+                table.name,
+                *column,
+                count(world, table.name, &condition, person(n)).await,
+            ));
         }
     }
     all
@@ -102,8 +112,8 @@ on_both_engines! {
             assert!(!text.contains(&person(other).0.to_string()), "person {other} is in the export");
         }
         // Both engines write the same.
-        assert_snapshot!(document["tables"]["devices"][0], @"");
-        assert_snapshot!(document["traces"]["mapper_configs"], @"");
+        assert_snapshot!(document["tables"]["devices"][0], @r#"{"active_conversation_id":"00000011-0000-7000-8000-000000000001","active_persona_definition_id":"00000021-0000-7000-8000-000000000001","ble_address":"same","capabilities":["a"],"created_at":"2026-08-01T12:00:00.000001+00:00","device_type":"coffee_maker","first_boot_complete":true,"group_id":"00000008-0000-7000-8000-000000000001","health":{"a":1},"id":"00000009-0000-7000-8000-000000000001","last_heartbeat_at":null,"led_count":0,"location":"same","model":"same","name":"same","onboarding":{"a":1},"owner_id":"00000000-0000-7000-8000-000000000001","serial_number":"one","status":"online","tier":1,"updated_at":"2026-08-01T12:00:00.000001+00:00","zone_id":"00000007-0000-7000-8000-000000000001"}"#);
+        assert_snapshot!(document["traces"]["mapper_configs"], @r#"[{"created_at":"2026-08-01T12:00:00.000001+00:00","id":"00000023-0000-7000-8000-000000000001"}]"#);
         assert_eq!(document["user"], json!(person(1)));
         let logged = crate::identity::events(&world).await;
         assert!(logged.iter().any(|it| it.event_type == "data_exported" && it.user_id == Some(person(1))));
@@ -162,7 +172,7 @@ on_both_engines! {
         let other = events.iter().find(|it| it.id.0 == sample::id("events", 2)).unwrap();
         assert_eq!(other.payload.0, json!({ "a": 1 }));
         let again = world.run(&world.admin().await, ERASE, json!({ "user": person(1), "dry": false })).await;
-        assert_snapshot!(again.user_errors(), @"");
+        assert_snapshot!(again.user_errors(), @"NOT_FOUND user: user names nothing that you can see");
     }
 
     async fn what_others_tell_of_an_erased_person_is_emptied(world: World) {
@@ -187,7 +197,7 @@ on_both_engines! {
         let mut user = merged.at("/userMerge/user").clone();
         assert_eq!(user["id"], json!(person(2)));
         user.as_object_mut().unwrap().remove("id");
-        assert_snapshot!(user, @"");
+        assert_snapshot!(user, @r#"{"customName":"same","email":"one","firstSeenAt":null,"lastSeenAt":null,"name":"same","userName":"one"}"#);
         for (table, column, n) in references(&world, 1).await {
             assert_eq!(n, 0, "{table}.{column} still names the one who is gone");
         }
@@ -206,7 +216,7 @@ on_both_engines! {
         assert_eq!(count(&world, "user_interfaces", "user_id = $1 AND NOT active AND version = 1", person(2)).await, 1);
         assert_eq!(count(&world, "zones", "owner_id = $1 AND name IN ('same', 'same (2)')", person(2)).await, 2);
         let again = world.run(&admin, MERGE, json!({ "from": person(1), "into": person(2) })).await;
-        assert_snapshot!(again.user_errors(), @"");
+        assert_snapshot!(again.user_errors(), @"NOT_FOUND from: from names nothing that you can see");
     }
 
     async fn merging_the_other_way_keeps_the_newer_too(world: World) {
@@ -244,11 +254,11 @@ on_both_engines! {
         let merge = async |from: &Viewer, into: &Viewer| {
             world.run(&admin, MERGE, json!({ "from": user_id(from), "into": user_id(into) })).await.user_errors()
         };
-        assert_snapshot!(merge(&ann, &ann).await, @"");
-        assert_snapshot!(merge(&admin, &ann).await, @"");
-        assert_snapshot!(merge(&service, &ann).await, @"");
+        assert_snapshot!(merge(&ann, &ann).await, @"INVALID from: from and into are the same person: nothing to merge");
+        assert_snapshot!(merge(&admin, &ann).await, @"CONFLICT from: from is of the role admin, into is not: make their roles the same first");
+        assert_snapshot!(merge(&service, &ann).await, @"CONFLICT from: from is of the role service, into is not: make their roles the same first");
         let no = world.run(&admin, ERASE, json!({ "user": user_id(&admin), "dry": false })).await;
-        assert_snapshot!(no.user_errors(), @"");
+        assert_snapshot!(no.user_errors(), @"CONFLICT user: this is the last active administrator: make another one first");
         assert_eq!(merge(&ann, &admin).await, "");
         // Two administrators may be one.
         let second = world.admin().await;

@@ -25,9 +25,15 @@ async fn ann(world: &World) -> Viewer {
     let admin = world.admin().await;
     let update = "mutation($input: UserUpdateInput!) { userUpdate(input: $input) { user { id } } }";
     let input = json!({ "user": user_id(&ann), "userName": "ann", "email": "Ann@Example.org" });
-    world.run(&admin, update, json!({ "input": input })).await.data();
+    world
+        .run(&admin, update, json!({ "input": input }))
+        .await
+        .data();
     let input = json!({ "user": user_id(&ann), "password": "correct horse" });
-    world.run(&admin, SET, json!({ "input": input })).await.data();
+    world
+        .run(&admin, SET, json!({ "input": input }))
+        .await
+        .data();
     ann
 }
 
@@ -63,7 +69,7 @@ on_both_engines! {
         }
         let key = world.person("Bob").await;
         let out = world.run(&key, "mutation { logout { userErrors { code field message } } }", json!({})).await;
-        assert_snapshot!(out.user_errors(), @"");
+        assert_snapshot!(out.user_errors(), @"CONFLICT : this request did not come by a login: revoke an API key with tokenRevoke");
     }
 
     async fn a_login_slides_and_ends_twelve_hours_after_its_last_use(world: World) {

@@ -16,39 +16,126 @@ use super::{id_of, user_id};
 /// Each with `$ann` (a person), `$token` (hers), `$guild` and `$key` (a text of each call's
 /// own).
 const OPERATIONS: &[(&str, &str)] = &[
-    ("user", "query { user(id: $ann) { name email displayName } }"),
+    (
+        "user",
+        "query { user(id: $ann) { name email displayName } }",
+    ),
     ("node", "query { node(id: $ann) { id } }"),
-    ("users", "query { users(filter: { search: \"Ann\" }) { nodes { id } } }"),
-    ("identities", "query { user(id: $ann) { identities { id } } }"),
+    (
+        "users",
+        "query { users(filter: { search: \"Ann\" }) { nodes { id } } }",
+    ),
+    (
+        "identities",
+        "query { user(id: $ann) { identities { id } } }",
+    ),
     ("preferences", "query { user(id: $ann) { preferences } }"),
-    ("preferenceList", "query { user(id: $ann) { preferenceList { key } } }"),
-    ("consents", "query { user(id: $ann) { consents { nodes { id } } } }"),
-    ("tokens", "query { user(id: $ann) { tokens { nodes { id } } } }"),
+    (
+        "preferenceList",
+        "query { user(id: $ann) { preferenceList { key } } }",
+    ),
+    (
+        "consents",
+        "query { user(id: $ann) { consents { nodes { id } } } }",
+    ),
+    (
+        "tokens",
+        "query { user(id: $ann) { tokens { nodes { id } } } }",
+    ),
     ("guild", "query { guild(id: $guild) { id } }"),
     ("guild.settings", "query { guild(id: $guild) { settings } }"),
-    ("guild.members", "query { guild(id: $guild) { members { nodes { id } } } }"),
-    ("userCreate", "mutation { userCreate(input: { name: $key }) { userErrors { code } } }"),
-    ("userUpdate", "mutation { userUpdate(input: { user: $ann, customName: $key }) { userErrors { code } } }"),
-    ("userUpdate email", "mutation { userUpdate(input: { user: $ann, email: \"ann@example.org\" }) { userErrors { code } } }"),
-    ("userDeactivate", "mutation { userDeactivate(user: $ann) { userErrors { code } } }"),
-    ("userActivate", "mutation { userActivate(user: $ann) { userErrors { code } } }"),
-    ("userRoleSet", "mutation { userRoleSet(input: { user: $ann, role: USER }) { userErrors { code } } }"),
-    ("userPasswordSet", "mutation { userPasswordSet(input: { user: $ann, currentPassword: \"correct horse\", password: \"correct horse\" }) { userErrors { code } } }"),
-    ("userGetOrCreate", "mutation { userGetOrCreate(input: { provider: \"discord\", externalId: \"1\" }) { userErrors { code } } }"),
-    ("userIdentityLink", "mutation { userIdentityLink(input: { user: $ann, provider: \"discord\", externalId: \"1\" }) { userErrors { code } } }"),
-    ("userPreferenceSet", "mutation { userPreferenceSet(input: { user: $ann, key: \"theme\", value: 1 }) { userErrors { code } } }"),
-    ("userPreferencesSet", "mutation { userPreferencesSet(input: { user: $ann, preferences: { theme: 1 } }) { userErrors { code } } }"),
-    ("userPreferenceDelete", "mutation { userPreferenceDelete(input: { user: $ann, key: $key }) { userErrors { code } } }"),
-    ("consentGrant", "mutation { consentGrant(input: { user: $ann, kind: RESEARCH }) { userErrors { code } } }"),
-    ("consentRevoke", "mutation { consentRevoke(input: { user: $ann, kind: CRISIS_INTERVENTION }) { userErrors { code } } }"),
-    ("tokenCreate", "mutation { tokenCreate(input: { user: $ann, name: \"k\", scopes: [\"read\"] }) { userErrors { code } } }"),
-    ("tokenRevoke", "mutation { tokenRevoke(token: $token) { userErrors { code } } }"),
-    ("guildUpsert", "mutation { guildUpsert(input: { provider: \"discord\", externalId: \"1\", name: \"G\" }) { userErrors { code } } }"),
-    ("guildUpdate", "mutation { guildUpdate(input: { guild: $guild, name: \"G\" }) { userErrors { code } } }"),
-    ("guildMemberUpsert", "mutation { guildMemberUpsert(input: { guild: $guild, user: $ann }) { userErrors { code } } }"),
-    ("dataExport", "mutation { dataExport(user: $ann) { userErrors { code } } }"),
-    ("userErase", "mutation { userErase(input: { user: $ann, dryRun: true }) { userErrors { code } } }"),
-    ("userMerge", "mutation { userMerge(input: { from: $ann, into: $ann }) { userErrors { code } } }"),
+    (
+        "guild.members",
+        "query { guild(id: $guild) { members { nodes { id } } } }",
+    ),
+    (
+        "userCreate",
+        "mutation { userCreate(input: { name: $key }) { userErrors { code } } }",
+    ),
+    (
+        "userUpdate",
+        "mutation { userUpdate(input: { user: $ann, customName: $key }) { userErrors { code } } }",
+    ),
+    (
+        "userUpdate email",
+        "mutation { userUpdate(input: { user: $ann, email: \"ann@example.org\" }) { userErrors { code } } }",
+    ),
+    (
+        "userDeactivate",
+        "mutation { userDeactivate(user: $ann) { userErrors { code } } }",
+    ),
+    (
+        "userActivate",
+        "mutation { userActivate(user: $ann) { userErrors { code } } }",
+    ),
+    (
+        "userRoleSet",
+        "mutation { userRoleSet(input: { user: $ann, role: USER }) { userErrors { code } } }",
+    ),
+    (
+        "userPasswordSet",
+        "mutation { userPasswordSet(input: { user: $ann, currentPassword: \"correct horse\", password: \"correct horse\" }) { userErrors { code } } }",
+    ),
+    (
+        "userGetOrCreate",
+        "mutation { userGetOrCreate(input: { provider: \"discord\", externalId: \"1\" }) { userErrors { code } } }",
+    ),
+    (
+        "userIdentityLink",
+        "mutation { userIdentityLink(input: { user: $ann, provider: \"discord\", externalId: \"1\" }) { userErrors { code } } }",
+    ),
+    (
+        "userPreferenceSet",
+        "mutation { userPreferenceSet(input: { user: $ann, key: \"theme\", value: 1 }) { userErrors { code } } }",
+    ),
+    (
+        "userPreferencesSet",
+        "mutation { userPreferencesSet(input: { user: $ann, preferences: { theme: 1 } }) { userErrors { code } } }",
+    ),
+    (
+        "userPreferenceDelete",
+        "mutation { userPreferenceDelete(input: { user: $ann, key: $key }) { userErrors { code } } }",
+    ),
+    (
+        "consentGrant",
+        "mutation { consentGrant(input: { user: $ann, kind: RESEARCH }) { userErrors { code } } }",
+    ),
+    (
+        "consentRevoke",
+        "mutation { consentRevoke(input: { user: $ann, kind: CRISIS_INTERVENTION }) { userErrors { code } } }",
+    ),
+    (
+        "tokenCreate",
+        "mutation { tokenCreate(input: { user: $ann, name: \"k\", scopes: [\"read\"] }) { userErrors { code } } }",
+    ),
+    (
+        "tokenRevoke",
+        "mutation { tokenRevoke(token: $token) { userErrors { code } } }",
+    ),
+    (
+        "guildUpsert",
+        "mutation { guildUpsert(input: { provider: \"discord\", externalId: \"1\", name: \"G\" }) { userErrors { code } } }",
+    ),
+    (
+        "guildUpdate",
+        "mutation { guildUpdate(input: { guild: $guild, name: \"G\" }) { userErrors { code } } }",
+    ),
+    (
+        "guildMemberUpsert",
+        "mutation { guildMemberUpsert(input: { guild: $guild, user: $ann }) { userErrors { code } } }",
+    ),
+    (
+        "dataExport",
+        "mutation { dataExport(user: $ann) { userErrors { code } } }",
+    ),
+    (
+        "userErase",
+        "mutation { userErase(input: { user: $ann, dryRun: true }) { userErrors { code } } }",
+    ),
+    (
+        "userMerge",
+        "mutation { userMerge(input: { from: $ann, into: $ann }) { userErrors { code } } }",
+    ),
 ];
 
 /// The answer in a word.
@@ -56,7 +143,9 @@ fn outcome(answer: &Answer) -> String {
     if let Some(code) = answer.0.pointer("/errors/0/extensions/code") {
         return code.as_str().unwrap().to_lowercase();
     }
-    let codes = answer.0["data"].as_object().and_then(|it| it.values().next());
+    let codes = answer.0["data"]
+        .as_object()
+        .and_then(|it| it.values().next());
     match codes.and_then(|it| it["userErrors"].as_array()) {
         Some(errors) if errors.is_empty() => "ok".to_owned(),
         Some(errors) => errors[0]["code"].as_str().unwrap().to_lowercase(),
@@ -92,6 +181,8 @@ on_both_engines! {
         let made = run(&admin, prepare, json!({ "ann": user_id(&ann) })).await;
         let token = id_of(&made, "/tokenCreate/token/id");
         let guild = id_of(&made, "/guildUpsert/guild/id");
+        let settings = "mutation($g: ID!) { guildUpdate(input: { guild: $g, settings: { a: 1 } }) { userErrors { code } } }";
+        run(&admin, settings, json!({ "g": guild })).await.data();
         let join = "mutation($g: ID!, $u: ID!) { guildMemberUpsert(input: { guild: $g, user: $u }) { userErrors { code } } }";
         run(&admin, join, json!({ "g": guild, "u": user_id(&ann) })).await.data();
 
@@ -134,6 +225,403 @@ on_both_engines! {
             table.push_str(&line);
             table.push('\n');
         }
-        assert_snapshot!(table, @"");
+        assert_snapshot!(table, @r#"
+        user:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: ok
+            service for her: ok
+            admin: ok
+        node:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: ok
+            service for her: ok
+            admin: ok
+        users:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: ok
+            service for her: ok
+            admin: ok
+        identities:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: ok
+            service for her: ok
+            admin: ok
+        preferences:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: -
+            service for her: ok
+            admin: ok
+        preferenceList:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: -
+            service for her: ok
+            admin: ok
+        consents:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: -
+            service for her: ok
+            admin: ok
+        tokens:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: -
+            service for her: -
+            admin: ok
+        guild:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: ok
+            service for her: ok
+            admin: ok
+        guild.settings:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: -
+            herself: -
+            service: ok
+            service for her: ok
+            admin: ok
+        guild.members:
+            anonymous: unauthenticated
+            another: -
+            counselor: -
+            her device: -
+            her fenced key: -
+            admin, fenced: -
+            her reading key: ok
+            herself: ok
+            service: ok
+            service for her: ok
+            admin: ok
+        userCreate:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: forbidden
+            service for her: forbidden
+            admin: ok
+        userUpdate:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: ok
+            admin: ok
+        userUpdate email:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: forbidden
+            admin: ok
+        userDeactivate:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: forbidden
+            service for her: forbidden
+            admin: ok
+        userActivate:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: forbidden
+            service for her: forbidden
+            admin: ok
+        userRoleSet:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: forbidden
+            service for her: forbidden
+            admin: ok
+        userPasswordSet:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: forbidden
+            admin: ok
+        userGetOrCreate:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: ok
+            service for her: ok
+            admin: ok
+        userIdentityLink:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: forbidden
+            service for her: ok
+            admin: ok
+        userPreferenceSet:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: ok
+            admin: ok
+        userPreferencesSet:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: ok
+            admin: ok
+        userPreferenceDelete:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: ok
+            admin: ok
+        consentGrant:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: ok
+            admin: ok
+        consentRevoke:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: ok
+            admin: ok
+        tokenCreate:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: forbidden
+            admin: ok
+        tokenRevoke:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: not_found
+            service for her: not_found
+            admin: ok
+        guildUpsert:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: ok
+            service for her: ok
+            admin: ok
+        guildUpdate:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: ok
+            service for her: ok
+            admin: ok
+        guildMemberUpsert:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: ok
+            service for her: ok
+            admin: ok
+        dataExport:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: forbidden
+            admin: ok
+        userErase:
+            anonymous: unauthenticated
+            another: not_found
+            counselor: not_found
+            her device: not_found
+            her fenced key: not_found
+            admin, fenced: not_found
+            her reading key: forbidden
+            herself: ok
+            service: forbidden
+            service for her: forbidden
+            admin: ok
+        userMerge:
+            anonymous: unauthenticated
+            another: forbidden
+            counselor: forbidden
+            her device: forbidden
+            her fenced key: forbidden
+            admin, fenced: forbidden
+            her reading key: forbidden
+            herself: forbidden
+            service: forbidden
+            service for her: forbidden
+            admin: invalid
+        "#);
     }
 }

@@ -70,7 +70,11 @@ pub async fn fill(world: &World) {
                 }
             }
             let (names, values) = (names.join(", "), values.join(", "));
-            execute(world, &format!("INSERT INTO \"{}\" ({names}) VALUES ({values})", next.name)).await;
+            execute(
+                world,
+                &format!("INSERT INTO \"{}\" ({names}) VALUES ({values})", next.name),
+            )
+            .await;
         }
         done.push(next.name);
     }
@@ -115,6 +119,7 @@ fn value(backend: DbBackend, table: &Table, column: &Column, person: u64) -> Str
     match (table.name, column.name) {
         (name, "id") => return row(name, person),
         ("users", "role") => return "'user'".to_owned(),
+        ("access_tokens", "scopes") => return "'[\"read\"]'".to_owned(),
         ("access_tokens", "device_id") => return "NULL".to_owned(),
         // They meet in one community and know one entity.
         ("guild_members" | "user_relationships", "guild_id") => return row("guilds", 3),
@@ -145,7 +150,10 @@ fn value(backend: DbBackend, table: &Table, column: &Column, person: u64) -> Str
     match column.kind {
         Kind::Uuid => literal(backend, Uuid::from_u128(u128::from(person))),
         Kind::Text if is_unique(table, column) => {
-            format!("'{}'", ["one", "two", "three"][usize::try_from(person - 1).unwrap()])
+            format!(
+                "'{}'",
+                ["one", "two", "three"][usize::try_from(person - 1).unwrap()]
+            )
         }
         Kind::Text => "'same'".to_owned(),
         Kind::Integer | Kind::BigInteger => "1".to_owned(),
@@ -177,7 +185,10 @@ pub async fn count(world: &World, table: &str, condition: &str, person: UserId) 
 pub async fn counts(world: &World) -> Vec<(&'static str, i64)> {
     let mut all = Vec::new();
     for table in tables() {
-        all.push((table.name, count(world, table.name, "1 = 1", person(1)).await));
+        all.push((
+            table.name,
+            count(world, table.name, "1 = 1", person(1)).await,
+        ));
     }
     all
 }
@@ -207,7 +218,12 @@ pub async fn foreign_keys(world: &World) -> Vec<(String, String, String, bool)> 
         .map(|row| {
             let text = |name| row.try_get::<String>("", name).unwrap();
             let on_delete = text("on_delete");
-            (text("table"), text("column"), text("refers"), on_delete == "CASCADE" || on_delete == "c")
+            (
+                text("table"),
+                text("column"),
+                text("refers"),
+                on_delete == "CASCADE" || on_delete == "c",
+            )
         })
         .collect()
 }

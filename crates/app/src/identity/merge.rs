@@ -23,10 +23,18 @@ pub async fn user_merge(cx: &Cx, from: UserId, into: UserId) -> Result<User> {
     let admins = person::active_admins_for_update(&*txn).await?;
     // In the order of their ids, so that two merges never wait for each other in a circle.
     // Whoever writes about either person waits from here on, and then finds who is left.
-    let (first, second) = if from < into { (from, into) } else { (into, from) };
+    let (first, second) = if from < into {
+        (from, into)
+    } else {
+        (into, from)
+    };
     let first = rows::user_for_update(&*txn, first).await?;
     let second = rows::user_for_update(&*txn, second).await?;
-    let (before, other) = if from < into { (first, second) } else { (second, first) };
+    let (before, other) = if from < into {
+        (first, second)
+    } else {
+        (second, first)
+    };
     let before = before.ok_or_else(|| Error::not_found("from"))?;
     let other = other.ok_or_else(|| Error::not_found("into"))?;
     if before.role != Role::User && before.role != other.role {
@@ -37,7 +45,13 @@ pub async fn user_merge(cx: &Cx, from: UserId, into: UserId) -> Result<User> {
         return Err(Error::conflict("from", message));
     }
     if admins.contains(&from) && !admins.contains(&into) {
-        keep_an_admin(&admins, &User { is_active: false, ..before.clone() })?;
+        keep_an_admin(
+            &admins,
+            &User {
+                is_active: false,
+                ..before.clone()
+            },
+        )?;
     }
     close_sockets(&txn, from).await?;
     merge::move_everything(&*txn, from, into, cx.now()).await?;
@@ -65,7 +79,10 @@ pub async fn user_merge(cx: &Cx, from: UserId, into: UserId) -> Result<User> {
         email: other.email.or(email),
         custom_name: other.custom_name.or(custom_name),
         password_hash: other.password_hash.or(password_hash),
-        first_seen_at: [other.first_seen_at, first_seen_at].into_iter().flatten().min(),
+        first_seen_at: [other.first_seen_at, first_seen_at]
+            .into_iter()
+            .flatten()
+            .min(),
         last_seen_at: other.last_seen_at.max(last_seen_at),
         last_login_at: other.last_login_at.max(last_login_at),
         updated_at: cx.now(),

@@ -217,7 +217,8 @@ pub async fn scrub(db: &impl ConnectionTrait, user: UserId) -> Result<()> {
     );
     let moods = "UPDATE mood_history SET trigger_description = NULL WHERE trigger_user_id = $1";
     for sql in [log.as_str(), moods] {
-        db.execute_raw(statement(backend, sql, [user.into()])).await?;
+        db.execute_raw(statement(backend, sql, [user.into()]))
+            .await?;
     }
     Ok(())
 }

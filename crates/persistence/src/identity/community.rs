@@ -234,7 +234,13 @@ pub async fn count_members_of(
     guilds: &[GuildId],
 ) -> Result<Vec<(GuildId, i64)>> {
     let parents = guilds.iter().map(|it| it.0);
-    let counts = page::count_each(db, members_in(scope), guild_members::Column::GuildId, parents).await?;
+    let counts = page::count_each(
+        db,
+        members_in(scope),
+        guild_members::Column::GuildId,
+        parents,
+    )
+    .await?;
     Ok(counts.into_iter().map(|(id, n)| (GuildId(id), n)).collect())
 }
 
@@ -245,6 +251,12 @@ pub async fn count_memberships_of(
     persons: &[UserId],
 ) -> Result<Vec<(UserId, i64)>> {
     let parents = persons.iter().map(|it| it.0);
-    let counts = page::count_each(db, members_in(scope), guild_members::Column::UserId, parents).await?;
+    let counts = page::count_each(
+        db,
+        members_in(scope),
+        guild_members::Column::UserId,
+        parents,
+    )
+    .await?;
     Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
 }

@@ -89,9 +89,9 @@ async fn keep_newer(
     into: UserId,
 ) -> Result<()> {
     let Single { table, key, newer } = single;
-    let same = key.iter().map(|it| {
-        format!(" AND older.\"{it}\" IS NOT DISTINCT FROM newer.\"{it}\"")
-    });
+    let same = key
+        .iter()
+        .map(|it| format!(" AND older.\"{it}\" IS NOT DISTINCT FROM newer.\"{it}\""));
     let same: String = same.collect();
     let sql = format!(
         "DELETE FROM \"{table}\" WHERE id IN (\
@@ -192,12 +192,7 @@ async fn rename_zones(db: &impl ConnectionTrait, from: UserId, into: UserId) -> 
     Ok(())
 }
 
-async fn rename(
-    db: &impl ConnectionTrait,
-    backend: DbBackend,
-    id: Uuid,
-    name: &str,
-) -> Result<()> {
+async fn rename(db: &impl ConnectionTrait, backend: DbBackend, id: Uuid, name: &str) -> Result<()> {
     let sql = "UPDATE zones SET name = $2 WHERE id = $1";
     db.execute_raw(statement(backend, sql, [id.into(), name.into()]))
         .await?;

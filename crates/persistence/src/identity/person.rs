@@ -234,8 +234,17 @@ pub async fn count_tokens_of(
     scope: PersonScope,
     persons: &[UserId],
 ) -> Result<Vec<(UserId, i64)>> {
-    let parents = persons.iter().filter(|it| scope.allows(**it)).map(|it| it.0);
-    let counts = page::count_each(db, access_tokens::Entity::find(), access_tokens::Column::UserId, parents).await?;
+    let parents = persons
+        .iter()
+        .filter(|it| scope.allows(**it))
+        .map(|it| it.0);
+    let counts = page::count_each(
+        db,
+        access_tokens::Entity::find(),
+        access_tokens::Column::UserId,
+        parents,
+    )
+    .await?;
     Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
 }
 

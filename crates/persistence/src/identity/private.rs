@@ -159,7 +159,16 @@ pub async fn count_consents_of(
     scope: PersonScope,
     persons: &[UserId],
 ) -> Result<Vec<(UserId, i64)>> {
-    let parents = persons.iter().filter(|it| scope.allows(**it)).map(|it| it.0);
-    let counts = page::count_each(db, consents::Entity::find(), consents::Column::UserId, parents).await?;
+    let parents = persons
+        .iter()
+        .filter(|it| scope.allows(**it))
+        .map(|it| it.0);
+    let counts = page::count_each(
+        db,
+        consents::Entity::find(),
+        consents::Column::UserId,
+        parents,
+    )
+    .await?;
     Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
 }
