@@ -9,6 +9,7 @@
 mod audit;
 mod device;
 mod dna;
+mod identity;
 mod library;
 mod schema;
 mod statements;

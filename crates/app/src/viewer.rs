@@ -195,6 +195,22 @@ impl Viewer {
         self.scopes.entities.is_some()
     }
 
+    /// What the token allows, as scopes.
+    pub fn scopes(&self) -> Vec<Scope> {
+        let Scopes {
+            read,
+            write,
+            admin,
+            entities,
+        } = &self.scopes;
+        let mut scopes = Vec::new();
+        scopes.extend(read.then_some(Scope::Read));
+        scopes.extend(write.then_some(Scope::Write));
+        scopes.extend(admin.then_some(Scope::Admin));
+        scopes.extend(entities.iter().flatten().copied().map(Scope::Entity));
+        scopes
+    }
+
     /// Whether a token made by this viewer may have this scope: never more than it has itself.
     pub fn may_grant(&self, scope: &Scope) -> bool {
         match scope {
@@ -259,11 +275,8 @@ impl Viewer {
     pub fn whose(&self, named: Option<UserId>) -> Result<UserId> {
         self.require(Access::Write)?;
         match named.or(self.person()) {
-            Some(user) => self.require_person(user, "userId").map(|()| user),
-            None => Err(Error::invalid(
-                "userId",
-                "say whose: userId is required here",
-            )),
+            Some(user) => self.require_person(user, "user").map(|()| user),
+            None => Err(Error::invalid("user", "say whose: user is required here")),
         }
     }
 

@@ -214,7 +214,7 @@ impl AuditMutation {
     ) -> Result<EventRecordPayload> {
         let EventRecordInput {
             event_type,
-            severity: severity.unwrap_or_default(),
+            severity,
             device,
             entity,
             payload,

@@ -14,7 +14,7 @@ const DEFAULT_SIZE: u64 = 20;
 const MAX_SIZE: i32 = 100;
 
 /// The four Relay arguments, as they came.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageArgs {
     /// Forward: how many.
     pub first: Option<i32>,

@@ -59,6 +59,7 @@ pub struct Mutation(
     audit::AuditMutation,
     device::DeviceMutation,
     dna::DnaMutation,
+    identity::IdentityMutation,
 );
 
 /// What changes, as it changes.

@@ -6,7 +6,7 @@ use domain::{
     audit::EventId,
     device::{DeviceGroupId, DeviceId, ZoneId},
     dna::EntityId,
-    identity::{Role, UserId},
+    identity::{GuildId, GuildMemberId, Role, UserId},
     values::split_typeid,
 };
 use futures_util::future::try_join_all;
@@ -17,7 +17,7 @@ use crate::{
     cx,
     device::{Device, DeviceGroup, Zone},
     dna::Entity,
-    identity::User,
+    identity::{Guild, GuildMember, User},
     loader,
 };
 
@@ -37,6 +37,10 @@ pub enum Node {
     Entity(Entity),
     /// An entry of the log.
     Event(Event),
+    /// A community.
+    Guild(Guild),
+    /// A membership in a community.
+    GuildMember(GuildMember),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -59,6 +63,8 @@ node!(Zone);
 node!(DeviceGroup);
 node!(Entity);
 node!(Event);
+node!(Guild);
+node!(GuildMember);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
@@ -66,11 +72,31 @@ node!(Event);
 pub struct Viewer {
     /// What the principal may do; empty when nobody is signed in, or for a device.
     pub role: Option<Role>,
+    /// What the token allows: `read`, `write`, `admin`, and `entity:ID` for no entity but this
+    /// one.
+    pub scopes: Vec<String>,
 }
 
 #[ComplexObject]
 impl Viewer {
-    /// The device that asks by its own token.
+    /// The person who asks, or the service's own account; null for a device, and for a token
+    /// that is fenced to entities.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        match cx(ctx).viewer.principal {
+            Principal::User { id, .. } | Principal::Service { id } => loader::one(ctx, id).await,
+            Principal::Device { .. } | Principal::Anonymous | Principal::System => Ok(None),
+        }
+    }
+
+    /// The person a service acts for.
+    async fn acts_for(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        match cx(ctx).viewer.acts_for {
+            Some(id) => loader::one(ctx, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The device that asks.
     async fn device(&self, ctx: &Context<'_>) -> Result<Option<Device>> {
         match cx(ctx).viewer.principal {
             Principal::Device { id, .. } => loader::one(ctx, id).await,
@@ -92,7 +118,11 @@ impl NodeQuery {
             Principal::Service { .. } => Some(Role::Service),
             Principal::Device { .. } | Principal::Anonymous | Principal::System => None,
         };
-        Viewer { role }
+        let scopes = cx(ctx).viewer.scopes();
+        Viewer {
+            role,
+            scopes: scopes.iter().map(ToString::to_string).collect(),
+        }
     }
 
     /// A thing by its id; null when there is none that you can see.
@@ -130,6 +160,10 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
             .await?
             .map(Node::DeviceGroup),
         EventId::PREFIX => loader::one(ctx, EventId(uuid)).await?.map(Node::Event),
+        GuildId::PREFIX => loader::one(ctx, GuildId(uuid)).await?.map(Node::Guild),
+        GuildMemberId::PREFIX => loader::one(ctx, GuildMemberId(uuid))
+            .await?
+            .map(Node::GuildMember),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
         _ => None,
     })

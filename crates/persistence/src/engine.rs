@@ -356,3 +356,105 @@ pub fn contains(db: &impl ConnectionTrait, column: impl IntoColumnRef, text: &st
     };
     Expr::cust_with_exprs(sql, [Expr::col(column), Expr::val(text)])
 }
+
+/// A text in lower case as `lower()` of the database makes it: SQLite's knows ASCII only.
+pub fn lower_case(db: &impl ConnectionTrait, text: &str) -> String {
+    match db.get_database_backend() {
+        DbBackend::Sqlite => text.to_ascii_lowercase(),
+        _ => text.to_lowercase(),
+    }
+}
+
+/// What a column holds, as far as JSON is concerned.
+enum Holds {
+    Plain,
+    Uuid,
+    Boolean,
+    Json,
+}
+
+/// SQL that makes a JSON text of a row of `table`, known as `it`, without the columns `hidden`.
+pub async fn row_as_json(
+    db: &impl ConnectionTrait,
+    table: &str,
+    hidden: &[&str],
+) -> Result<String> {
+    let names = match db.get_database_backend() {
+        DbBackend::Sqlite => "SELECT name FROM pragma_table_info($1) ORDER BY cid",
+        _ => {
+            "SELECT attname::text AS name FROM pg_attribute \
+             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        }
+    };
+    let query = statement(db.get_database_backend(), names, [table.into()]);
+    let mut columns: Vec<String> = Vec::new();
+    for row in db.query_all_raw(query).await? {
+        columns.push(row.try_get("", "name")?);
+    }
+    columns.retain(|it| !hidden.contains(&it.as_str()));
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    columns_as_json(db, table, &columns).await
+}
+
+/// SQL that makes a JSON text of some columns of a row of `table`, known as `it`.
+///
+/// Both engines give the same: identifiers as UUIDs with hyphens, times in RFC 3339.
+pub async fn columns_as_json(
+    db: &impl ConnectionTrait,
+    table: &str,
+    columns: &[&str],
+) -> Result<String> {
+    if db.get_database_backend() != DbBackend::Sqlite {
+        let pairs = columns.iter().map(|it| format!("'{it}', it.\"{it}\""));
+        let pairs = pairs.collect::<Vec<_>>().join(", ");
+        return Ok(format!("jsonb_build_object({pairs})::text"));
+    }
+    // SQLite knows no UUID, boolean or JSON; the checks of the declaration tell them.
+    let declared = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = $1";
+    let query = statement(DbBackend::Sqlite, declared, [table.into()]);
+    let sql: String = match db.query_one_raw(query).await? {
+        Some(row) => row.try_get("", "sql")?,
+        None => String::new(),
+    };
+    let pairs = columns.iter().map(|it| {
+        let column = format!("it.\"{it}\"");
+        let value = match holds(&sql, it) {
+            Holds::Plain => column,
+            Holds::Boolean => {
+                format!("iif({column} IS NULL, NULL, json(iif({column}, 'true', 'false')))")
+            }
+            Holds::Json => format!("json({column})"),
+            Holds::Uuid => {
+                let part = |from, length| format!("substr(hex({column}), {from}, {length})");
+                let parts = [
+                    part(1, 8),
+                    part(9, 4),
+                    part(13, 4),
+                    part(17, 4),
+                    part(21, 12),
+                ];
+                format!(
+                    "iif({column} IS NULL, NULL, lower({}))",
+                    parts.join(" || '-' || ")
+                )
+            }
+        };
+        format!("'{it}', {value}")
+    });
+    Ok(format!(
+        "json_object({})",
+        pairs.collect::<Vec<_>>().join(", ")
+    ))
+}
+
+fn holds(table: &str, column: &str) -> Holds {
+    if table.contains(&format!("json_valid(\"{column}\"")) {
+        Holds::Json
+    } else if table.contains(&format!("\"{column}\" IN (0, 1)")) {
+        Holds::Boolean
+    } else if table.contains(&format!("\"{column}\" BLOB")) {
+        Holds::Uuid
+    } else {
+        Holds::Plain
+    }
+}

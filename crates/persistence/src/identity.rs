@@ -13,7 +13,9 @@ use sea_orm::{QuerySelect, entity::prelude::*};
 
 use crate::{Result, engine, scope::PersonScope};
 
+pub mod about;
 pub mod community;
+pub mod merge;
 pub mod person;
 pub mod platform;
 pub mod private;

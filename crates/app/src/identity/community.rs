@@ -86,7 +86,7 @@ pub async fn guild_update(cx: &Cx, id: GuildId, input: GuildUpdate) -> Result<Gu
     }
     check.done()?;
     let txn = cx.begin().await?;
-    let before = guild(&txn, id, "id").await?;
+    let before = guild(&txn, id, "guild").await?;
     let after = Guild {
         name: name.unwrap_or(before.name),
         settings: settings.map_or(before.settings, Json),
@@ -143,7 +143,7 @@ pub async fn guild_member_upsert(cx: &Cx, input: MemberUpsert) -> Result<GuildMe
     let nickname = check.optional_text("nickname", nickname.as_deref(), 1..=100);
     check.done()?;
     let txn = cx.begin().await?;
-    guild(&txn, guild_id, "guildId").await?;
+    guild(&txn, guild_id, "guild").await?;
     exists(&txn, user_id).await?;
     let offered = GuildMember {
         id: cx.id(),
@@ -168,7 +168,7 @@ pub async fn guild_member_remove(cx: &Cx, guild_id: GuildId, user: UserId) -> Re
     let txn = cx.begin().await?;
     let member = community::remove_member(&*txn, guild_id, user)
         .await?
-        .ok_or_else(|| Error::not_found("userId"))?;
+        .ok_or_else(|| Error::not_found("user"))?;
     let object = Some(member.id.to_string());
     audit::call(cx, &txn, "guildMemberRemove", object, Some(user)).await?;
     txn.commit().await?;

@@ -163,12 +163,12 @@ pub async fn user_password_set(cx: &Cx, input: PasswordSet) -> Result<User> {
     cx.viewer.require(Access::Write)?;
     let id = user
         .or(cx.viewer.account())
-        .ok_or_else(|| Error::invalid("userId", "say whose: userId is required here"))?;
-    cx.viewer.require_account(id, "userId")?;
+        .ok_or_else(|| Error::invalid("user", "say whose: user is required here"))?;
+    cx.viewer.require_account(id, "user")?;
     let mut check = Check::new();
     password::check(&mut check, "password", &password);
     check.done()?;
-    let nobody = || Error::not_found("userId");
+    let nobody = || Error::not_found("user");
     let [before] = persistence::identity::persons_by_ids(
         cx.reader(),
         cx.viewer.accounts(Access::Write)?,

@@ -5,7 +5,9 @@ mod attempts;
 mod community;
 mod consent;
 mod first_start;
+mod leave;
 mod login;
+mod merge;
 mod password;
 mod platform;
 mod preference;
@@ -20,7 +22,9 @@ pub use community::{
 };
 pub use consent::{consent_grant, consent_revoke};
 pub use first_start::{FirstStart, first_start};
+pub use leave::{Erasure, data_export, export, user_erase};
 pub use login::{LoggedIn, Login, PasswordSet, login, logout, user_password_set};
+pub use merge::user_merge;
 pub use password::Password;
 pub use platform::{
     GetOrCreate, IdentityLink, user_get_or_create, user_identity_link, user_identity_unlink,

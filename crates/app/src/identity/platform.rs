@@ -159,8 +159,8 @@ pub async fn user_identity_unlink(cx: &Cx, id: UserIdentityId) -> Result<UserIde
     let txn = cx.begin().await?;
     let identity = platform::by_id(&*txn, id)
         .await?
-        .ok_or_else(|| Error::not_found("id"))?;
-    cx.viewer.require_person(identity.user_id, "id")?;
+        .ok_or_else(|| Error::not_found("identity"))?;
+    cx.viewer.require_person(identity.user_id, "identity")?;
     platform::delete(&*txn, id).await?;
     let object = Some(id.to_string());
     audit::call(
@@ -178,5 +178,5 @@ pub async fn user_identity_unlink(cx: &Cx, id: UserIdentityId) -> Result<UserIde
 /// Whether there is such a person, who then stays until the transaction ends.
 pub(crate) async fn exists(txn: &Txn, user: UserId) -> Result<User> {
     let user = rows::user_for_update(&**txn, user).await?;
-    user.ok_or_else(|| Error::not_found("userId"))
+    user.ok_or_else(|| Error::not_found("user"))
 }

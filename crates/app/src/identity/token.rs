@@ -151,12 +151,12 @@ pub async fn token_create(
         }
         None => {
             return Err(Error::invalid(
-                "userId",
-                "say for whom: userId is required here",
+                "user",
+                "say for whom: user is required here",
             ));
         }
     };
-    cx.viewer.require_account(user, "userId")?;
+    cx.viewer.require_account(user, "user")?;
     let mut check = Check::new();
     let name = check.text("name", &name, 1..=100);
     let scopes = check_scopes(cx, &mut check, &scopes).await?;
@@ -176,14 +176,14 @@ pub async fn token_create(
     };
     let holder = rows::user_for_update(&*txn, user)
         .await?
-        .ok_or_else(|| Error::not_found("userId"))?;
+        .ok_or_else(|| Error::not_found("user"))?;
     if scopes.contains(&Scope::Admin) && holder.role != Role::Admin {
         let message = "the scope admin is for administrators";
         return Err(Error::invalid("scopes", message));
     }
     if !holder.is_active {
         let message = "an inactive person can have no new token: activate them first";
-        return Err(Error::conflict("userId", message));
+        return Err(Error::conflict("user", message));
     }
     let new = NewToken {
         holder: Holder::ApiKey(user),
@@ -265,7 +265,7 @@ pub async fn token_revoke(cx: &Cx, id: AccessTokenId) -> Result<AccessToken> {
     };
     let token = token
         .filter(|_| visible)
-        .ok_or_else(|| Error::not_found("id"))?;
+        .ok_or_else(|| Error::not_found("token"))?;
     revoke(cx, &txn, vec![token.clone()]).await?;
     let object = Some(token.id.to_string());
     audit::call(cx, &txn, "tokenRevoke", object, token.user_id).await?;

@@ -146,7 +146,7 @@ pub struct UserUpdate {
 /// Changes a person: oneself, the one a service acts for, or anyone as an administrator. What
 /// one logs in with, a service does not change.
 pub async fn user_update(cx: &Cx, id: UserId, input: UserUpdate) -> Result<User> {
-    cx.viewer.require_person(id, "id")?;
+    cx.viewer.require_person(id, "user")?;
     let UserUpdate {
         name,
         user_name,
@@ -156,7 +156,7 @@ pub async fn user_update(cx: &Cx, id: UserId, input: UserUpdate) -> Result<User>
         time_zone,
     } = input;
     if user_name != Patch::Keep || email != Patch::Keep {
-        cx.viewer.require_account(id, "id")?;
+        cx.viewer.require_account(id, "user")?;
     }
     let mut check = Check::new();
     let name = name.map(|it| check.text("name", &it, 1..=100));
@@ -170,7 +170,7 @@ pub async fn user_update(cx: &Cx, id: UserId, input: UserUpdate) -> Result<User>
     let txn = cx.begin().await?;
     let before = rows::user_for_update(&*txn, id)
         .await?
-        .ok_or_else(|| Error::not_found("id"))?;
+        .ok_or_else(|| Error::not_found("user"))?;
     let user = User {
         name: name.unwrap_or(before.name),
         user_name: user_name.apply(before.user_name),
@@ -219,7 +219,7 @@ async fn change(
     let admins = person::active_admins_for_update(&*txn).await?;
     let before = rows::user_for_update(&*txn, id)
         .await?
-        .ok_or_else(|| Error::not_found("id"))?;
+        .ok_or_else(|| Error::not_found("user"))?;
     let mut user = before.clone();
     decide(&mut user);
     let may_more = |it: &User| (it.role, it.is_active);
@@ -241,7 +241,7 @@ pub(crate) fn keep_an_admin(admins: &[UserId], user: &User) -> Result<()> {
     let stays = user.role == Role::Admin && user.is_active;
     if !stays && admins == [user.id] {
         let message = "this is the last active administrator: make another one first";
-        return Err(Error::conflict("id", message));
+        return Err(Error::conflict("user", message));
     }
     Ok(())
 }

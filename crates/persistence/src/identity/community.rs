@@ -225,3 +225,37 @@ pub async fn memberships_of(
         .map(|(id, it)| (UserId(id), it.map(GuildMember::from)))
         .collect())
 }
+
+/// How many members in scope each of the communities has.
+pub async fn count_members_of(
+    db: &impl ConnectionTrait,
+    scope: PersonScope,
+    guilds: &[GuildId],
+) -> Result<Vec<(GuildId, i64)>> {
+    let parents = guilds.iter().map(|it| it.0);
+    let counts = page::count_each(
+        db,
+        members_in(scope),
+        guild_members::Column::GuildId,
+        parents,
+    )
+    .await?;
+    Ok(counts.into_iter().map(|(id, n)| (GuildId(id), n)).collect())
+}
+
+/// How many memberships each of the persons has, for those in scope.
+pub async fn count_memberships_of(
+    db: &impl ConnectionTrait,
+    scope: PersonScope,
+    persons: &[UserId],
+) -> Result<Vec<(UserId, i64)>> {
+    let parents = persons.iter().map(|it| it.0);
+    let counts = page::count_each(
+        db,
+        members_in(scope),
+        guild_members::Column::UserId,
+        parents,
+    )
+    .await?;
+    Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
+}

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::{access_tokens, guild_members, user_identities, users};
 use crate::{
-    Result,
+    Result, engine,
     page::{self, Page, Slice},
     scope::PersonScope,
 };
@@ -108,7 +108,11 @@ pub enum PersonOrder {
     Name,
 }
 
-fn select(scope: PersonScope, filter: &PersonFilter) -> Select<users::Entity> {
+fn select(
+    db: &impl ConnectionTrait,
+    scope: PersonScope,
+    filter: &PersonFilter,
+) -> Select<users::Entity> {
     let PersonFilter {
         role,
         is_active,
@@ -124,6 +128,7 @@ fn select(scope: PersonScope, filter: &PersonFilter) -> Select<users::Entity> {
         select = select.filter(users::Column::IsActive.eq(*is_active));
     }
     if let Some(search) = search {
+        let search = engine::lower_case(db, search);
         let mut any = Condition::any();
         for column in [
             users::Column::Name,
@@ -132,7 +137,7 @@ fn select(scope: PersonScope, filter: &PersonFilter) -> Select<users::Entity> {
             users::Column::CustomName,
         ] {
             let text = Func::lower(Expr::col((users::Entity, column)));
-            any = any.add(Expr::expr(text).like(containing(search)));
+            any = any.add(Expr::expr(text).like(containing(&search)));
         }
         select = select.filter(any);
     }
@@ -155,11 +160,11 @@ fn select(scope: PersonScope, filter: &PersonFilter) -> Select<users::Entity> {
     select
 }
 
-/// The pattern of a lower-case text that contains `search`, whose own `%` and `_` mean
+/// The pattern of a text that contains `search`, whose own `%` and `_` mean
 /// themselves.
 fn containing(search: &str) -> LikeExpr {
     let mut pattern = String::from("%");
-    for c in search.to_lowercase().chars() {
+    for c in search.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
@@ -182,7 +187,7 @@ pub async fn list(
         PersonOrder::Oldest => (users::Column::CreatedAt, false),
         PersonOrder::Name => (users::Column::Name, false),
     };
-    let select = select(scope, filter);
+    let select = select(db, scope, filter);
     let slice = page::fetch(db, select, (key, users::Column::Id), descending, page).await?;
     Ok(slice.map(User::from))
 }
@@ -193,7 +198,7 @@ pub async fn count(
     scope: PersonScope,
     filter: &PersonFilter,
 ) -> Result<u64> {
-    Ok(select(scope, filter).count(db).await?)
+    Ok(select(db, scope, filter).count(db).await?)
 }
 
 /// One page of the tokens of each of the persons, for those in scope, the newest first.
@@ -221,4 +226,42 @@ pub async fn tokens_of(
         .into_iter()
         .map(|(id, it)| (UserId(id), it.map(AccessToken::from)))
         .collect())
+}
+
+/// How many tokens each of the persons has, for those in scope.
+pub async fn count_tokens_of(
+    db: &impl ConnectionTrait,
+    scope: PersonScope,
+    persons: &[UserId],
+) -> Result<Vec<(UserId, i64)>> {
+    let parents = persons
+        .iter()
+        .filter(|it| scope.allows(**it))
+        .map(|it| it.0);
+    let counts = page::count_each(
+        db,
+        access_tokens::Entity::find(),
+        access_tokens::Column::UserId,
+        parents,
+    )
+    .await?;
+    Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
+}
+
+/// The tokens of a person's devices.
+pub async fn device_tokens(
+    db: &impl ConnectionTrait,
+    owner: UserId,
+) -> Result<Vec<domain::identity::AccessTokenId>> {
+    use crate::device::devices;
+    let own = devices::Entity::find()
+        .select_only()
+        .column(devices::Column::Id)
+        .filter(devices::Column::OwnerId.eq(owner))
+        .into_query();
+    let rows = access_tokens::Entity::find()
+        .filter(access_tokens::Column::DeviceId.in_subquery(own))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|it| it.id).collect())
 }

@@ -154,3 +154,23 @@ pub async fn consents_of(
         .map(|(id, it)| (UserId(id), it.map(Consent::from)))
         .collect())
 }
+
+/// How many consents each of the persons has or had, for those in scope.
+pub async fn count_consents_of(
+    db: &impl ConnectionTrait,
+    scope: PersonScope,
+    persons: &[UserId],
+) -> Result<Vec<(UserId, i64)>> {
+    let parents = persons
+        .iter()
+        .filter(|it| scope.allows(**it))
+        .map(|it| it.0);
+    let counts = page::count_each(
+        db,
+        consents::Entity::find(),
+        consents::Column::UserId,
+        parents,
+    )
+    .await?;
+    Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
+}
