@@ -168,6 +168,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let starting = async {
         let services = services(&config).await?;
         let first = first_start(&services).await?;
+        if config.demo {
+            tracing::warn!("--demo (ANIMA_DEMO): this version carries no demonstration world");
+        }
         let running = serve(config.clone(), Arc::clone(&services)).await?;
         Ok::<_, StartError>((services, first, running))
     };
