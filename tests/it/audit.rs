@@ -71,7 +71,7 @@ on_both_engines! {
         let entity = world.entity(person(&ann), "Frank").await;
         let start = world.clock.now();
         // Five of one moment, then five a second apart.
-        for n in 0..10_u128 {
+        for n in 0..10_u64 {
             if n >= 5 {
                 world.clock.advance(TimeDelta::seconds(1));
             }
@@ -81,8 +81,8 @@ on_both_engines! {
                 user_id: (n % 5 == 0).then_some(person(&ann)),
                 severity: if n == 7 { Severity::Critical } else { Severity::Info },
                 correlation_id: (n == 8).then(|| "request-8".to_owned()),
-                payload: domain::values::Json(json!({ "n": n as u64 })),
-                ..Event::new(EventId(Uuid::from_u128(n)), "brewed", world.clock.now())
+                payload: domain::values::Json(json!({ "n": n })),
+                ..Event::new(EventId(Uuid::from_u128(n.into())), "brewed", world.clock.now())
             };
             events::Entity::add(world.services.db.writer(), event).await.unwrap();
         }

@@ -40,6 +40,7 @@ impl Query {
     }
 
     async fn other(&self) -> async_graphql::Result<Option<i32>> {
+        tokio::task::yield_now().await;
         Err("no".into())
     }
 }

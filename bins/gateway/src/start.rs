@@ -169,7 +169,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         let services = services(&config).await?;
         let first = first_start(&services).await?;
         if config.demo {
-            tracing::warn!("--demo (ANIMA_DEMO): this version carries no demonstration world");
+            app::demo::fill(&services).await?;
         }
         let running = serve(config.clone(), Arc::clone(&services)).await?;
         Ok::<_, StartError>((services, first, running))

@@ -4,9 +4,12 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    audit::{Event, EventId, check_event_type},
+    audit::{Event, EventId, Severity, check_event_type, check_own_event_type},
     check::{Check, UserErrorCode},
+    device::DeviceId,
+    dna::EntityId,
     identity::UserId,
     values::Json,
 };
@@ -16,7 +19,7 @@ use persistence::{
 };
 use serde_json::{Map, Value};
 
-use crate::{Change, Cx, Principal, Result, Txn};
+use crate::{Access, Change, Cx, Error, Principal, Result, Txn};
 
 /// Adds an event to the log within a transaction; subscribers hear of it after commit.
 pub async fn log(cx: &Cx, txn: &Txn, event: Event) -> Result<()> {
@@ -116,4 +119,86 @@ pub async fn by_ids(cx: &Cx, ids: &[EventId]) -> Result<Vec<Event>> {
     } else {
         Ok(Vec::new())
     }
+}
+
+/// What a caller reports.
+#[derive(Clone, Debug, Default)]
+pub struct EventRecord {
+    /// `[a-z_]{1,50}`, and none of the system's own.
+    pub event_type: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The device it concerns; a device's own reports concern itself.
+    pub device: Option<DeviceId>,
+    /// The entity it concerns.
+    pub entity: Option<EntityId>,
+    /// What else there is to say: a JSON object of at most 16 KiB.
+    pub payload: Option<Value>,
+    /// When it happened, at most an hour ahead; now when not said.
+    pub occurred_at: Option<DateTime<Utc>>,
+}
+
+/// Adds what a caller reports of what is theirs.
+///
+/// # Errors
+/// When the type is the system's own, the payload is too large, the time lies ahead, or the
+/// device or entity is not one the viewer can see.
+pub async fn record(cx: &Cx, input: EventRecord) -> Result<Event> {
+    cx.viewer.require(Access::Write)?;
+    let EventRecord {
+        event_type,
+        severity,
+        device,
+        entity,
+        payload,
+        occurred_at,
+    } = input;
+    let payload = payload.unwrap_or_else(|| Value::Object(Map::new()));
+    let mut check = Check::new();
+    check.nested("", check_own_event_type(&event_type));
+    if payload.is_object() {
+        check.document("payload", &payload, 16 * 1_024);
+    } else {
+        check.fail(
+            UserErrorCode::Invalid,
+            "payload",
+            "payload must be a JSON object",
+        );
+    }
+    if occurred_at.is_some_and(|at| at > cx.now() + TimeDelta::hours(1)) {
+        let message = "occurredAt lies more than an hour ahead: check the reporter's clock";
+        check.fail(UserErrorCode::OutOfRange, "occurredAt", message);
+    }
+    check.done()?;
+    let device = match (cx.viewer.principal, device) {
+        (Principal::Device { id, .. }, None) => Some(id),
+        (_, device) => device,
+    };
+    if let Some(id) = device {
+        let scope = cx.viewer.devices(Access::Read)?;
+        let found = persistence::device::devices_by_ids(cx.reader(), scope, &[id]).await?;
+        found.first().ok_or_else(|| Error::not_found("device"))?;
+    }
+    if let Some(id) = entity {
+        let scope = cx.viewer.entities(Access::Read)?;
+        let found = persistence::dna::entity_in_scope(cx.reader(), &scope, id).await?;
+        found.ok_or_else(|| Error::not_found("entity"))?;
+    }
+    let occurred_at = occurred_at.unwrap_or_else(|| cx.now());
+    let event = Event {
+        device_id: device,
+        entity_id: entity,
+        user_id: cx.viewer.person(),
+        severity,
+        payload: Json(payload),
+        created_at: cx.now(),
+        ..Event::new(cx.id(), &event_type, occurred_at)
+    };
+    let txn = cx.begin().await?;
+    log(cx, &txn, event.clone()).await?;
+    txn.commit().await?;
+    Ok(Event {
+        correlation_id: cx.request.id.clone(),
+        ..event
+    })
 }

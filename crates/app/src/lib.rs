@@ -30,6 +30,7 @@
 
 pub mod audit;
 pub mod context;
+pub mod demo;
 pub mod device;
 pub mod dna;
 pub mod error;

@@ -95,6 +95,26 @@ pub fn partition_key(at: DateTime<Utc>) -> i32 {
     at.year() * 100 + i32::try_from(at.month()).unwrap_or(0)
 }
 
+/// Types that only the system writes, so that the log can be believed.
+pub const RESERVED_TYPES: [&str; 16] = [
+    "api_call",
+    "data_exported",
+    "device_command",
+    "device_connect",
+    "device_disconnect",
+    "dna_changed",
+    "emergency",
+    "handoff",
+    "persona_switch",
+    "risk_reviewed",
+    "session_end",
+    "session_start",
+    "token_created",
+    "token_revoked",
+    "user_erased",
+    "user_merged",
+];
+
 /// An event type is `[a-z_]{1,50}`.
 pub fn check_event_type(event_type: &str) -> Result<(), Invalid> {
     let mut check = Check::new();
@@ -107,6 +127,20 @@ pub fn check_event_type(event_type: &str) -> Result<(), Invalid> {
             UserErrorCode::Invalid,
             "eventType",
             "eventType must be 1 to 50 characters of a–z and _",
+        );
+    }
+    check.done()
+}
+
+/// An event type of a caller's own: none of [`RESERVED_TYPES`].
+pub fn check_own_event_type(event_type: &str) -> Result<(), Invalid> {
+    check_event_type(event_type)?;
+    let mut check = Check::new();
+    if RESERVED_TYPES.contains(&event_type) {
+        check.fail(
+            UserErrorCode::Invalid,
+            "eventType",
+            format!("eventType {event_type} is the system's own: choose another name"),
         );
     }
     check.done()
@@ -129,6 +163,13 @@ mod tests {
         ] {
             assert_eq!(check_event_type(text).is_ok(), ok, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_systems_own_types_are_not_a_callers() {
+        assert!(check_event_type("token_created").is_ok());
+        assert!(check_own_event_type("token_created").is_err());
+        assert!(check_own_event_type("kettle_boiled").is_ok());
     }
 
     #[test]

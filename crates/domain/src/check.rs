@@ -188,7 +188,8 @@ impl Check {
             Ok(it) => Some(it),
             Err(Invalid(errors)) => {
                 self.0.extend(errors.into_iter().map(|mut error| {
-                    let mut field: Vec<String> = path.split('.').map(str::to_owned).collect();
+                    let outer = path.split('.').filter(|it| !it.is_empty());
+                    let mut field: Vec<String> = outer.map(str::to_owned).collect();
                     field.append(&mut error.field);
                     FieldError { field, ..error }
                 }));

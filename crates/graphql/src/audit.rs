@@ -27,6 +27,8 @@ use crate::{
     dna::Entity,
     identity::User,
     loader::{self, Loaders},
+    payload,
+    payload::answer,
     scalar::Json,
 };
 
@@ -170,6 +172,65 @@ impl AuditQuery {
         Ok(EventConnection::of(slice, total, |it| {
             (Key::Time(it.row.occurred_at), it.row.id.0)
         }))
+    }
+}
+
+/// What a caller reports.
+#[derive(Clone, Debug, InputObject)]
+pub struct EventRecordInput {
+    /// What happened, `[a-z_]{1,50}`; the types that the system writes itself are refused.
+    pub event_type: String,
+    /// How much it matters; `INFO` when not said.
+    pub severity: Option<Severity>,
+    /// The device it concerns; a device's own reports concern itself.
+    pub device: Option<DeviceId>,
+    /// The entity it concerns.
+    pub entity: Option<EntityId>,
+    /// What else there is to say: a JSON object of at most 16 KiB.
+    pub payload: Option<Json>,
+    /// When it happened, at most an hour ahead; now when not said.
+    pub occurred_at: Option<DateTime<Utc>>,
+}
+
+payload! {
+    /// Answer of `eventRecord`.
+    EventRecordPayload {
+        /// The event as it was logged.
+        event: Event,
+    }
+}
+
+/// Mutations of the log, which only grows.
+#[derive(Debug, Default)]
+pub struct AuditMutation;
+
+#[Object]
+impl AuditMutation {
+    /// Adds an event of your own to the log.
+    async fn event_record(
+        &self,
+        ctx: &Context<'_>,
+        input: EventRecordInput,
+    ) -> Result<EventRecordPayload> {
+        let EventRecordInput {
+            event_type,
+            severity: severity.unwrap_or_default(),
+            device,
+            entity,
+            payload,
+            occurred_at,
+        } = input;
+        let payload = payload.map(|it| it.0);
+        let input = app::audit::EventRecord {
+            event_type,
+            severity: severity.unwrap_or_default(),
+            device,
+            entity,
+            payload,
+            occurred_at,
+        };
+        let event = app::audit::record(cx(ctx), input).await;
+        answer(event.map(|row| EventRecordPayload::of(Event { row })))
     }
 }
 

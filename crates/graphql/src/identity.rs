@@ -31,7 +31,7 @@ impl User {
 
     /// Devices, zones and groups.
     #[graphql(flatten)]
-    async fn devices_of(&self, _ctx: &Context<'_>) -> crate::device::UserDevices {
+    fn devices_of(&self, _ctx: &Context<'_>) -> crate::device::UserDevices {
         crate::device::UserDevices(self.row.id)
     }
 }

@@ -55,7 +55,11 @@ pub struct Query(
 /// once, and answered with what it made; a different input under the same key is refused.
 /// Secrets are shown the first time only.
 #[derive(Debug, MergedObject, Default)]
-pub struct Mutation(device::DeviceMutation, dna::DnaMutation);
+pub struct Mutation(
+    audit::AuditMutation,
+    device::DeviceMutation,
+    dna::DnaMutation,
+);
 
 /// What changes, as it changes.
 #[derive(Debug, MergedSubscription, Default)]

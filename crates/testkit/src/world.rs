@@ -24,7 +24,7 @@ use persistence::{
     identity::users,
 };
 use sea_orm::{EntityTrait, QueryOrder};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::{Builder, Uuid};
 
 use crate::{Database, Engine};

@@ -140,14 +140,14 @@ impl Zone {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<DeviceConnection> {
-        let list = DevicesUnder::new(DeviceParent::Zone, None, order_by)?;
+        let under = DevicesUnder::new(DeviceParent::Zone, None, order_by)?;
         let args = PageArgs {
             first,
             after,
             last,
             before,
         };
-        devices_under(ctx, list, self.row.id, args).await
+        devices_under(ctx, under, self.row.id, args).await
     }
 }
 
@@ -188,14 +188,14 @@ impl DeviceGroup {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<DeviceConnection> {
-        let list = DevicesUnder::new(DeviceParent::Group, None, order_by)?;
+        let under = DevicesUnder::new(DeviceParent::Group, None, order_by)?;
         let args = PageArgs {
             first,
             after,
             last,
             before,
         };
-        devices_under(ctx, list, self.row.id, args).await
+        devices_under(ctx, under, self.row.id, args).await
     }
 }
 
@@ -392,14 +392,14 @@ impl UserDevices {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<DeviceConnection> {
-        let list = DevicesUnder::new(DeviceParent::Owner, filter, order_by)?;
+        let under = DevicesUnder::new(DeviceParent::Owner, filter, order_by)?;
         let args = PageArgs {
             first,
             after,
             last,
             before,
         };
-        devices_under(ctx, list, self.0, args).await
+        devices_under(ctx, under, self.0, args).await
     }
 
     /// The zones of the person, by name.

@@ -178,9 +178,8 @@ pub struct EntityCreateInput {
     pub owner_id: Option<UserId>,
     /// What it is called, 1–100 characters. A coffee maker's character is a Barista unless named.
     pub name: Option<String>,
-    /// What kind of somebody it is.
-    #[graphql(default_with = "EntityKind::Appliance")]
-    pub kind: EntityKind,
+    /// What kind of somebody it is; an appliance's character when not said.
+    pub kind: Option<EntityKind>,
     /// The device to cast it onto, one of its owner's.
     pub device: Option<DeviceId>,
     /// Its character in a few sentences, at most 2 000 characters.
@@ -221,7 +220,7 @@ impl EntityCreateInput {
         let create = EntityCreate {
             owner: owner_id,
             name,
-            kind,
+            kind: kind.unwrap_or_default(),
             device,
             personality,
             interests: interests.unwrap_or_default(),

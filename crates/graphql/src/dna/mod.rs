@@ -195,7 +195,7 @@ impl UserEntities {
     async fn entities(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default_with = "EntityOrder::Newest")] order_by: EntityOrder,
+        order_by: Option<EntityOrder>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -207,6 +207,7 @@ impl UserEntities {
             last,
             before,
         };
+        let order_by = order_by.unwrap_or_default();
         let list = EntitiesUnder(order_by.into());
         let (slice, total) = loader::page_of(ctx, self.0, list, args).await?;
         let slice = slice.map(Entity::from);

@@ -48,7 +48,7 @@ impl DnaQuery {
         &self,
         ctx: &Context<'_>,
         filter: Option<EntityFilter>,
-        #[graphql(default_with = "EntityOrder::Newest")] order_by: EntityOrder,
+        order_by: Option<EntityOrder>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -64,6 +64,7 @@ impl DnaQuery {
         let cx = cx(ctx);
         let scope = cx.viewer.entities(Access::Read)?;
         let filter = rows::EntityFilter::from(filter.unwrap_or_default());
+        let order_by = order_by.unwrap_or_default();
         let db = cx.reader();
         let slice = rows::entities_page(db, &scope, &filter, order_by.into(), &page).await?;
         let total = if wants_total(ctx) {
