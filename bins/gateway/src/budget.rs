@@ -9,7 +9,7 @@
 
 use std::{
     cell::Cell,
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
 };
 
 use async_graphql::{
@@ -26,10 +26,14 @@ use crate::{
     refusal::Refusal,
 };
 
+mod fragments;
+mod introspection;
+
+use fragments::fragments_are_sound;
+use introspection::{INTROSPECTION, Introspection};
+
 /// How deep fields may nest; the root's are at depth 1.
 const MAX_DEPTH: u32 = 15;
-/// How deep fields may nest below `__schema` and `__type`. Clients' introspection goes to 14.
-const MAX_INTROSPECTION_DEPTH: u32 = 20;
 /// How many selections an operation may have, fragments inlined.
 const MAX_NODES: u32 = 500;
 /// How many of them may have an alias.
@@ -47,24 +51,6 @@ const DEFAULT_PAGE: u64 = 20;
 const ASSUMED_LIST: u64 = 10;
 /// An operation may introspect so many times as much as [`INTROSPECTION`] does.
 const INTROSPECTIONS: u64 = 2;
-
-/// What clients send to learn the schema (graphql-js `getIntrospectionQuery`, every option on):
-/// the measure for what introspection may cost.
-const INTROSPECTION: &str = "
-    { __schema { description queryType { name kind } mutationType { name kind }
-        subscriptionType { name kind } types { ...T }
-        directives { name description isRepeatable locations args(includeDeprecated: true) { ...I } } } }
-    fragment T on __Type { kind name description specifiedByURL isOneOf
-        fields(includeDeprecated: true) { name description args(includeDeprecated: true) { ...I }
-            type { ...R } isDeprecated deprecationReason }
-        inputFields(includeDeprecated: true) { ...I } interfaces { ...R }
-        enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason }
-        possibleTypes { ...R } }
-    fragment I on __InputValue { name description type { ...R } defaultValue isDeprecated
-        deprecationReason }
-    fragment R on __Type { kind name ofType { kind name ofType { kind name ofType { kind name
-        ofType { kind name ofType { kind name ofType { kind name ofType { kind name
-        ofType { kind name ofType { kind name } } } } } } } } } }";
 
 /// What an operation costs: one point, and one for every 20 objects it may return; a mutation
 /// ten for each root field.
@@ -165,13 +151,6 @@ struct Todo<'a> {
     page: Option<u64>,
     /// Below `__schema` or `__type`.
     introspection: Option<Introspection>,
-}
-
-/// Where in an introspection one is.
-#[derive(Clone, Copy)]
-struct Introspection {
-    /// Lists of what types are made of that one is in: each multiplies by the last.
-    nested: u32,
 }
 
 impl<'a> Pass<'a> {
@@ -442,50 +421,6 @@ impl<'a> Pass<'a> {
         let value = field.get_argument(name)?.node.clone();
         value.into_const_with(filled).ok()
     }
-
-    /// Introspection by its own measure: the size of the schema, and not twice into the parts
-    /// of types.
-    fn introspect(
-        &mut self,
-        name: &str,
-        below: Todo<'a>,
-        mut at: Introspection,
-    ) -> Result<Option<Todo<'a>>, Refusal> {
-        let size = |it: usize| u64::try_from(it).unwrap_or(u64::MAX);
-        let rows = match name {
-            "types" | "possibleTypes" => size(self.model.types()),
-            "fields" | "inputFields" | "enumValues" => size(self.model.fields_per_type()),
-            "interfaces" | "args" | "directives" => 2,
-            _ => 1,
-        };
-        // `possibleTypes` of every type is what clients ask for, and nearly all have none.
-        let rows = if at.nested == 0 && name == "possibleTypes" {
-            1
-        } else {
-            rows
-        };
-        if matches!(
-            name,
-            "fields" | "inputFields" | "interfaces" | "possibleTypes"
-        ) {
-            at.nested += 1;
-        }
-        let parents = below.parents.saturating_mul(rows);
-        self.introspected = self.introspected.saturating_add(parents);
-        if at.nested > 2
-            || below.depth > MAX_INTROSPECTION_DEPTH
-            || self.introspected > self.max_introspected
-        {
-            return Err(Refusal::too_complex(
-                "the introspection goes deeper, or is wider, than learning the schema takes",
-            ));
-        }
-        Ok((!below.set.items.is_empty()).then_some(Todo {
-            parents,
-            introspection: Some(at),
-            ..below
-        }))
-    }
 }
 
 /// The points for so many objects and root fields.
@@ -524,83 +459,6 @@ fn one_root_field(operation: &OperationDefinition, roots: u64) -> Result<(), Ref
         "a subscription has exactly one root field, selected directly",
         Some(operation.selection_set.pos),
     )))
-}
-
-/// No fragment contains itself, and each is used by some operation: an unused one would be
-/// validated without having been measured.
-fn fragments_are_sound(document: &ExecutableDocument) -> Result<(), Refusal> {
-    if document.fragments.is_empty() {
-        return Ok(());
-    }
-    let mut reached: HashSet<&str> = HashSet::new();
-    for (_, operation) in document.operations.iter() {
-        for name in spreads(&operation.node.selection_set.node) {
-            reach(document, name, &mut reached)?;
-        }
-    }
-    match document
-        .fragments
-        .iter()
-        .find(|it| !reached.contains(it.0.as_str()))
-    {
-        None => Ok(()),
-        Some((name, fragment)) => Err(Refusal::document(ServerError::new(
-            format!("fragment \"{name}\" is not used"),
-            Some(fragment.pos),
-        ))),
-    }
-}
-
-/// Follows spreads depth first, without recursion; each fragment is entered once.
-fn reach<'a>(
-    document: &'a ExecutableDocument,
-    start: &'a str,
-    done: &mut HashSet<&'a str>,
-) -> Result<(), Refusal> {
-    let inner = |name: &str| {
-        document
-            .fragments
-            .get(name)
-            .map(|it| spreads(&it.node.selection_set.node))
-            .unwrap_or_default()
-    };
-    if !done.insert(start) {
-        return Ok(());
-    }
-    let mut open: Vec<(&str, Vec<&str>)> = vec![(start, inner(start))];
-    let mut on_path: HashSet<&str> = HashSet::from([start]);
-    while let Some((name, todo)) = open.last_mut() {
-        let Some(next) = todo.pop() else {
-            on_path.remove(name);
-            open.pop();
-            continue;
-        };
-        if on_path.contains(next) {
-            let message = format!("fragment \"{next}\" contains itself");
-            return Err(Refusal::document(ServerError::new(message, None)));
-        }
-        if done.insert(next) {
-            on_path.insert(next);
-            open.push((next, inner(next)));
-        }
-    }
-    Ok(())
-}
-
-/// The fragments that a selection set spreads, at any depth within itself.
-fn spreads(set: &SelectionSet) -> Vec<&str> {
-    let mut names = Vec::new();
-    let mut todo = vec![set];
-    while let Some(set) = todo.pop() {
-        for selection in &set.items {
-            match &selection.node {
-                Selection::Field(it) => todo.push(&it.node.selection_set.node),
-                Selection::InlineFragment(it) => todo.push(&it.node.selection_set.node),
-                Selection::FragmentSpread(it) => names.push(it.node.fragment_name.node.as_str()),
-            }
-        }
-    }
-    names
 }
 
 #[cfg(test)]
