@@ -216,7 +216,10 @@ on_both_engines! {
                     .replace("$guild", &format!("\"{guild}\""))
                     .replace("$key", &key);
                 let answer = run(viewer, &query, json!({})).await;
-                line.push_str(&format!("\n    {who}: {}", outcome(&answer)));
+                line.push_str("\n    ");
+                line.push_str(who);
+                line.push_str(": ");
+                line.push_str(&outcome(&answer));
                 assert!(!matches!(outcome(&answer).as_str(), "internal_server_error"), "{who} {name}: {:#}", answer.0);
                 // A closed account is opened for the next.
                 let open = format!("mutation {{ userActivate(user: \"{ann_id}\") {{ userErrors {{ code }} }} }}");

@@ -19,7 +19,7 @@ pub fn tables() -> Vec<Table> {
 /// The id of the row of a table that belongs to the person of this number, from 1.
 pub fn id(table: &str, person: u64) -> Uuid {
     let position = tables().iter().position(|it| it.name == table).unwrap() as u64;
-    Uuid::from_u64_pair(position << 32 | 0x7000, 0x8000_0000_0000_0000 | person)
+    Uuid::from_u64_pair((position << 32) | 0x7000, 0x8000_0000_0000_0000 | person)
 }
 
 /// The person of this number.
@@ -134,9 +134,10 @@ fn value(backend: DbBackend, table: &Table, column: &Column, person: u64) -> Str
         _ => {}
     }
     if let Some(reference) = column.reference {
-        return match reference.table == table.name {
-            true => "NULL".to_owned(),
-            false => row(reference.table, person),
+        return if reference.table == table.name {
+            "NULL".to_owned()
+        } else {
+            row(reference.table, person)
         };
     }
     for check in &column.checks {
@@ -170,11 +171,11 @@ fn value(backend: DbBackend, table: &Table, column: &Column, person: u64) -> Str
 /// How many rows of a table meet a condition, with `$1` a person.
 pub async fn count(world: &World, table: &str, condition: &str, person: UserId) -> i64 {
     let db = world.services.db.reader();
-    // The cast gives the parameter a type where the condition does not use it.
     let sql = format!("SELECT COUNT(*) AS n FROM \"{table}\" WHERE ({condition})");
-    let values: Vec<Value> = match condition.contains("$1") {
-        true => vec![person.into()],
-        false => Vec::new(),
+    let values: Vec<Value> = if condition.contains("$1") {
+        vec![person.into()]
+    } else {
+        Vec::new()
     };
     let query = statement(db.get_database_backend(), &sql, values);
     let row = db.query_one_raw(query).await.unwrap().unwrap();

@@ -89,7 +89,7 @@ impl Limits {
             .max_capacity(100_000)
             // Not the default, which would refuse a new counter once many are in use.
             .eviction_policy(EvictionPolicy::lru())
-            .time_to_idle(Duration::from_secs(3600))
+            .time_to_idle(Duration::from_hours(1))
             .build();
         Self(cache)
     }
@@ -217,6 +217,7 @@ mod tests {
         DateTime::from_timestamp(1_788_264_000 + seconds, 0).unwrap()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the limits take it")]
     fn address(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }

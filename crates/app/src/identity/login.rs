@@ -51,9 +51,10 @@ pub async fn login(cx: &Cx, input: Login) -> Result<LoggedIn> {
     let name = name.trim().to_lowercase();
     // What cannot be anybody's name is not asked for: a NUL would be an error of PostgreSQL.
     let can_be = name.len() <= 254 && !name.contains('\0');
-    let found = match can_be {
-        true => person::by_login(cx.reader(), &name).await?,
-        false => None,
+    let found = if can_be {
+        person::by_login(cx.reader(), &name).await?
+    } else {
+        None
     };
     let known = found.as_ref().map(|it| it.id);
     let account = known.map_or_else(|| hash(name.as_bytes()), |it| it.to_string());

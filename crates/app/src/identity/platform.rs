@@ -49,26 +49,21 @@ pub async fn user_get_or_create(cx: &Cx, input: GetOrCreate) -> Result<User> {
 
     let txn = cx.begin().await?;
     let found = platform::find(&*txn, &provider, &external_id).await?;
-    let new = match &found {
-        Some(_) => None,
-        None => {
-            let name = display_name.as_ref().or(username.as_ref());
-            let name: String = name.unwrap_or(&external_id).chars().take(100).collect();
-            let mut user = blank(cx, name);
-            user.locale = locale.unwrap_or(user.locale);
-            user.time_zone = time_zone.unwrap_or(user.time_zone);
-            user.first_seen_at = Some(cx.now());
-            users::Entity::add(&*txn, user.clone()).await?;
-            Some(user.id)
-        }
+    let user_id = if let Some(found) = &found {
+        found.user_id
+    } else {
+        let name = display_name.as_ref().or(username.as_ref());
+        let name: String = name.unwrap_or(&external_id).chars().take(100).collect();
+        let mut user = blank(cx, name);
+        user.locale = locale.unwrap_or(user.locale);
+        user.time_zone = time_zone.unwrap_or(user.time_zone);
+        user.first_seen_at = Some(cx.now());
+        users::Entity::add(&*txn, user.clone()).await?;
+        user.id
     };
     let offered = UserIdentity {
         id: cx.id(),
-        user_id: match (&found, new) {
-            (Some(it), _) => it.user_id,
-            (None, Some(id)) => id,
-            (None, None) => return Err(Error::Internal("neither found nor made".to_owned())),
-        },
+        user_id,
         provider,
         external_id,
         username,
@@ -77,9 +72,9 @@ pub async fn user_get_or_create(cx: &Cx, input: GetOrCreate) -> Result<User> {
         updated_at: cx.now(),
     };
     let identity = platform::upsert(&*txn, offered).await?;
-    if let Some(new) = new.filter(|it| *it != identity.user_id) {
+    if found.is_none() && identity.user_id != user_id {
         // Somebody else was faster: theirs is the person.
-        person::delete(&*txn, new).await?;
+        person::delete(&*txn, user_id).await?;
     }
     let id = identity.user_id;
     person::seen(&*txn, id, cx.now()).await?;

@@ -65,13 +65,12 @@ pub fn check_locale(check: &mut Check, path: &str, text: &str) -> String {
 
 /// An IANA time zone, such as `Africa/Nairobi`.
 pub fn check_time_zone(check: &mut Check, path: &str, text: &str) -> String {
-    match text.trim().parse::<chrono_tz::Tz>() {
-        Ok(zone) => zone.name().to_owned(),
-        Err(_) => {
-            let message = "not a time zone: expected an IANA name, such as Africa/Nairobi or UTC";
-            check.fail(UserErrorCode::Invalid, path, message);
-            String::new()
-        }
+    if let Ok(zone) = text.trim().parse::<chrono_tz::Tz>() {
+        zone.name().to_owned()
+    } else {
+        let message = "not a time zone: expected an IANA name, such as Africa/Nairobi or UTC";
+        check.fail(UserErrorCode::Invalid, path, message);
+        String::new()
     }
 }
 

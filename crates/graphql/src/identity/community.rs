@@ -176,11 +176,12 @@ impl CommunityQuery {
         };
         check.done().map_err(app::Error::from)?;
         let slice = rows::list_guilds(cx.reader(), scope, &filter, &page).await?;
-        let total = match wants_total(ctx) {
-            true => Some(super::count(
+        let total = if wants_total(ctx) {
+            Some(super::count(
                 rows::count_guilds(cx.reader(), scope, &filter).await?,
-            )),
-            false => None,
+            ))
+        } else {
+            None
         };
         Ok(GuildConnection::of(slice.map(Guild::from), total, |it| {
             (Key::Text(it.row.name.clone()), it.row.id.0)

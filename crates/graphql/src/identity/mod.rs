@@ -68,9 +68,10 @@ macro_rules! children {
             ) -> $crate::Result<(persistence::page::Slice<$row>, Option<i64>)> {
                 // Asked here too, so that bad arguments are this field's fault alone.
                 let page = self.1.clone().page()?;
-                let total = match $crate::connection::wants_total(ctx) {
-                    true => Some($crate::loader::one(ctx, $count(self.0)).await?.unwrap_or(0)),
-                    false => None,
+                let total = if $crate::connection::wants_total(ctx) {
+                    Some($crate::loader::one(ctx, $count(self.0)).await?.unwrap_or(0))
+                } else {
+                    None
                 };
                 let slice = $crate::loader::one(ctx, self).await?;
                 let slice =

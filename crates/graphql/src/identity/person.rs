@@ -301,11 +301,12 @@ impl PersonQuery {
             UserOrder::Name => rows::PersonOrder::Name,
         };
         let slice = rows::list(cx.reader(), scope, &filter, order, &page).await?;
-        let total = match wants_total(ctx) {
-            true => Some(super::count(
+        let total = if wants_total(ctx) {
+            Some(super::count(
                 rows::count(cx.reader(), scope, &filter).await?,
-            )),
-            false => None,
+            ))
+        } else {
+            None
         };
         Ok(UserConnection::of(slice.map(User::from), total, |it| {
             let key = match order_by {
