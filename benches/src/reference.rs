@@ -73,10 +73,10 @@ struct Origin {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Device {
     name: String,
-    device_type: String,
+    #[serde(rename = "deviceType")]
+    kind: String,
     tier: i32,
 }
 
@@ -179,7 +179,7 @@ macro_rules! from_row {
             });
             let device = row.get::<Option<String>, _>(13).map(|name| Device {
                 name,
-                device_type: row.get::<String, _>(14).to_uppercase(),
+                kind: row.get::<String, _>(14).to_uppercase(),
                 tier: row.get(15),
             });
             let kind = row.get::<String, _>(2).to_uppercase();

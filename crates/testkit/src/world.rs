@@ -12,6 +12,7 @@ use app::{Bus, Clock, Cx, Ids, Principal, Random, Request, Services, Settings, V
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     audit::Event,
+    device::{Device, DeviceId, DeviceStatus, DeviceType, default_capabilities},
     dna::{DNA_VERSION, Dna, Entity, EntityDna, EntityId, EntityKind, Extractor},
     identity::{AccessTokenId, Role, Scope, User, UserId},
     values::Json,
@@ -20,6 +21,7 @@ use inference::llm::Llm;
 use persistence::{
     Db,
     audit::events,
+    device::devices,
     dna::{entities, entity_dna},
     identity::users,
 };
@@ -204,6 +206,44 @@ impl World {
         }
         txn.commit().await.unwrap();
         ids
+    }
+
+    /// Adds a lamp of this owner, by its row alone.
+    ///
+    /// # Panics
+    /// When the row cannot be added.
+    pub async fn device(&self, owner: UserId, name: &str) -> DeviceId {
+        let cx = self.cx(&Viewer::system());
+        let now = cx.now();
+        let device = Device {
+            id: cx.id(),
+            owner_id: owner,
+            name: name.to_owned(),
+            device_type: DeviceType::Lamp,
+            model: None,
+            status: DeviceStatus::Offline,
+            serial_number: None,
+            ble_address: None,
+            led_count: 5,
+            tier: 1,
+            location: None,
+            zone_id: None,
+            group_id: None,
+            capabilities: Json(default_capabilities()),
+            first_boot_complete: false,
+            onboarding: Json(Value::Object(serde_json::Map::new())),
+            health: None,
+            last_heartbeat_at: None,
+            active_persona_definition_id: None,
+            active_conversation_id: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let id = device.id;
+        devices::Entity::add(self.services.db.writer(), device)
+            .await
+            .unwrap();
+        id
     }
 
     /// Its database, for a second connection or process.

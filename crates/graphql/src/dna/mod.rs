@@ -208,8 +208,8 @@ impl UserEntities {
             before,
         };
         let order_by = order_by.unwrap_or_default();
-        let list = EntitiesUnder(order_by.into());
-        let (slice, total) = loader::page_of(ctx, self.0, list, args).await?;
+        let owned = EntitiesUnder(order_by.into());
+        let (slice, total) = loader::page_of(ctx, self.0, owned, args).await?;
         let slice = slice.map(Entity::from);
         Ok(EntityConnection::of(slice, total, |it| {
             it.place_in(order_by)

@@ -89,12 +89,14 @@ impl Loader<IdentitiesOf> for Loaders {
 impl User {
     /// Entities.
     #[graphql(flatten)]
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
     async fn entities_of(&self, _ctx: &Context<'_>) -> crate::dna::UserEntities {
         crate::dna::UserEntities(self.row.id)
     }
 
     /// Devices, zones and groups.
     #[graphql(flatten)]
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
     async fn devices_of(&self, _ctx: &Context<'_>) -> crate::device::UserDevices {
         crate::device::UserDevices(self.row.id)
     }
