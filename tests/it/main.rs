@@ -11,5 +11,6 @@ mod device;
 mod dna;
 mod identity;
 mod library;
+mod readme;
 mod schema;
 mod statements;

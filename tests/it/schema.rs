@@ -37,3 +37,48 @@ on_both_engines! {
         );
     }
 }
+
+/// Every type, field, argument, input field and enum value of ours says what it is.
+#[tokio::test]
+async fn everything_in_the_schema_is_described() {
+    let query = "{ __schema { types { name kind description fields(includeDeprecated: true) { name \
+                 description args { name description } } inputFields { name description } \
+                 enumValues { name description } } } }";
+    let request = async_graphql::Request::new(query);
+    let answer = graphql::schema().execute(request).await;
+    let answer = serde_json::to_value(answer.data).unwrap();
+    let mut silent = Vec::new();
+    let list = |it: &serde_json::Value, of: &str| it[of].as_array().cloned().unwrap_or_default();
+    let named = |it: &serde_json::Value| it["name"].as_str().unwrap().to_owned();
+    let mute = |it: &serde_json::Value| {
+        it["description"]
+            .as_str()
+            .is_none_or(|it| it.trim().is_empty())
+    };
+    for ty in list(&answer["__schema"], "types") {
+        let name = named(&ty);
+        if name.starts_with("__") {
+            continue;
+        }
+        if mute(&ty) {
+            silent.push(name.clone());
+        }
+        for field in list(&ty, "fields") {
+            let path = format!("{name}.{}", named(&field));
+            for it in list(&field, "args").iter().filter(|it| mute(it)) {
+                silent.push(format!("{path}({})", named(it)));
+            }
+            if mute(&field) {
+                silent.push(path);
+            }
+        }
+        for it in list(&ty, "inputFields")
+            .iter()
+            .chain(&list(&ty, "enumValues"))
+            .filter(|it| mute(it))
+        {
+            silent.push(format!("{name}.{}", named(it)));
+        }
+    }
+    assert!(silent.is_empty(), "without a description: {silent:#?}");
+}

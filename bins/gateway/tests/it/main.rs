@@ -13,5 +13,6 @@ mod http;
 mod lifecycle;
 mod limits;
 mod sse;
+mod stock;
 mod support;
 mod ws;

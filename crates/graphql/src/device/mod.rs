@@ -115,10 +115,10 @@ impl Zone {
     async fn children(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ZoneConnection> {
         let args = PageArgs {
             first,
@@ -135,10 +135,10 @@ impl Zone {
         &self,
         ctx: &Context<'_>,
         order_by: Option<DeviceOrder>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<DeviceConnection> {
         let under = DevicesUnder::new(DeviceParent::Zone, None, order_by)?;
         let args = PageArgs {
@@ -183,10 +183,10 @@ impl DeviceGroup {
         &self,
         ctx: &Context<'_>,
         order_by: Option<DeviceOrder>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<DeviceConnection> {
         let under = DevicesUnder::new(DeviceParent::Group, None, order_by)?;
         let args = PageArgs {
@@ -387,10 +387,10 @@ impl UserDevices {
         ctx: &Context<'_>,
         filter: Option<DeviceFilter>,
         order_by: Option<DeviceOrder>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<DeviceConnection> {
         let under = DevicesUnder::new(DeviceParent::Owner, filter, order_by)?;
         let args = PageArgs {
@@ -406,10 +406,10 @@ impl UserDevices {
     async fn zones(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ZoneConnection> {
         let args = PageArgs {
             first,
@@ -424,10 +424,10 @@ impl UserDevices {
     async fn device_groups(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<DeviceGroupConnection> {
         let args = PageArgs {
             first,
@@ -524,10 +524,10 @@ impl DeviceQuery {
         ctx: &Context<'_>,
         filter: Option<DeviceFilter>,
         order_by: Option<DeviceOrder>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<DeviceConnection> {
         let cx = cx(ctx);
         let filter = filter.unwrap_or_default().checked()?;
@@ -558,10 +558,10 @@ impl DeviceQuery {
     async fn zones(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ZoneConnection> {
         let cx = cx(ctx);
         let select = cx.viewer.devices(Access::Read)?.zones();
@@ -590,10 +590,10 @@ impl DeviceQuery {
     async fn device_groups(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<DeviceGroupConnection> {
         let cx = cx(ctx);
         let select = cx.viewer.devices(Access::Read)?.device_groups();

@@ -196,10 +196,10 @@ impl UserEntities {
         &self,
         ctx: &Context<'_>,
         order_by: Option<EntityOrder>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<EntityConnection> {
         let args = PageArgs {
             first,
@@ -270,10 +270,10 @@ impl Entity {
     async fn dna_revisions(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<DnaRevisionConnection> {
         let page = PageArgs {
             first,
@@ -302,8 +302,8 @@ impl Entity {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How far back at most, 1–10 000.", default = 10_000)] depth: i32,
-        first: Option<i32>,
-        after: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
     ) -> Result<KinConnection> {
         kin(
             ctx,
@@ -324,8 +324,8 @@ impl Entity {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How far down at most, 1–10 000.", default = 10_000)] depth: i32,
-        first: Option<i32>,
-        after: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
     ) -> Result<KinConnection> {
         kin(
             ctx,

@@ -49,10 +49,10 @@ impl DnaQuery {
         ctx: &Context<'_>,
         filter: Option<EntityFilter>,
         order_by: Option<EntityOrder>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<EntityConnection> {
         let page = PageArgs {
             first,

@@ -88,10 +88,10 @@ impl Guild {
     async fn members(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<GuildMemberConnection> {
         let args = PageArgs {
             first,
@@ -149,10 +149,10 @@ impl CommunityQuery {
         &self,
         ctx: &Context<'_>,
         filter: Option<GuildFilter>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<GuildConnection> {
         let page = PageArgs {
             first,

@@ -150,10 +150,10 @@ impl User {
     async fn consents(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ConsentConnection> {
         let args = PageArgs {
             first,
@@ -173,10 +173,10 @@ impl User {
     async fn guild_memberships(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<GuildMemberConnection> {
         let args = PageArgs {
             first,
@@ -197,10 +197,10 @@ impl User {
     async fn tokens(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<AccessTokenConnection> {
         let args = PageArgs {
             first,
@@ -267,10 +267,10 @@ impl PersonQuery {
         ctx: &Context<'_>,
         filter: Option<UserFilter>,
         #[graphql(default_with = "UserOrder::Newest")] order_by: UserOrder,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<UserConnection> {
         let page = PageArgs {
             first,
