@@ -168,6 +168,16 @@ pub(super) struct Modifiers {
     pub diminishers: HashSet<String>,
     /// Words too light to count in the reach of a negation.
     pub light: HashSet<String>,
+    /// After "can't" these negate to the end of the clause.
+    pub imagining: HashSet<String>,
+    /// Before rules and those who make them these negate.
+    pub rejecting: HashSet<String>,
+    /// "was a swear word": these negate what stands before.
+    pub scorned: HashSet<String>,
+    /// Before "who": people other than the entity and those close to it.
+    pub others: HashSet<String>,
+    /// Verbs by which a thing is listed rather than a life told.
+    pub listing: HashSet<String>,
 }
 
 #[derive(Debug)]
@@ -394,6 +404,19 @@ impl Lexicon {
     pub(super) fn stem(&self, word: &str) -> String {
         let base = self.irregular.get(word).map_or(word, String::as_str);
         self.words.stemmer.0.stem(base).into_owned()
+    }
+
+    /// Whether a lower-case word is the past form of an irregular verb: "broke", "taught".
+    pub(super) fn is_irregular_past(&self, word: &str) -> bool {
+        !self.people.women.contains(word)
+            && !self.people.men.contains(word)
+            && self.irregular.get(word).is_some_and(|base| {
+                !matches!(
+                    base.as_str(),
+                    "be" | "have" | "child" | "man" | "woman" | "wife" | "knife" | "bad"
+                )
+            })
+            && !word.ends_with("es")
     }
 
     /// The numbers a lower-case word goes by in cues: its stem's and its form's.

@@ -4,6 +4,10 @@
 //! life stories: who is named first in a clause, pronouns against known genders, "who",
 //! "watched her mother", "the son of a".
 
+mod listing;
+
+pub(super) use listing::Telling;
+
 use super::lexicon::Lexicon;
 
 /// Whose experience a word tells.
@@ -37,11 +41,15 @@ pub(super) struct Word {
     /// The numbers the lexicon knows it by.
     pub numbers: [Option<u32>; 2],
     pub holder: Holder,
+    /// Whether it tells the state of somebody unnamed: "the ones who were afraid".
+    pub of_others: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Reading {
     pub words: Vec<Word>,
+    /// What each sentence tells, by its number.
+    pub tellings: Vec<Telling>,
     /// Whether anybody's life is told at all.
     pub of_a_life: bool,
     /// Whether it tells how a life went: relatives, childhood, work, learning.
@@ -100,6 +108,7 @@ impl Reading {
             .split(|c: char| !c.is_alphanumeric())
             .filter(|it| it.chars().count() > 1)
             .map(str::to_lowercase)
+            .filter(|it| !matches!(it.as_str(), "the" | "an" | "of" | "old" | "unit"))
             .collect();
         let mut reader = Reader {
             lexicon,
@@ -107,11 +116,14 @@ impl Reading {
             gender: None,
         };
         reader.gender = reader.own_gender(&words);
-        let of_a_life = reader.is_a_life(&words);
+        let tellings = reader.tellings(&words);
+        let of_a_life = reader.is_a_life(&words, &tellings);
         let of_its_course = reader.is_a_course(&words);
         reader.assign_holders(&mut words);
+        reader.mark_others(&mut words);
         Self {
             words,
+            tellings,
             of_a_life,
             of_its_course,
             gender: reader.gender,
@@ -186,6 +198,7 @@ fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
             capital: told.chars().next().is_some_and(char::is_uppercase),
             possessive,
             holder: Holder::Own,
+            of_others: false,
         });
     }
     words
@@ -330,7 +343,7 @@ impl Reader<'_> {
         }
     }
 
-    fn is_a_life(&self, words: &[Word]) -> bool {
+    fn is_a_life(&self, words: &[Word], tellings: &[Telling]) -> bool {
         let things = &self.lexicon.people.things;
         let of_things = words
             .iter()
@@ -338,10 +351,26 @@ impl Reader<'_> {
         (0..words.len()).any(|i| {
             let word = &words[i];
             let text = word.text.as_str();
-            (self.is_name(word) && !of_things)
+            let lives = tellings.get(word.sentence as usize) == Some(&Telling::Life);
+            (self.is_name(word) && !of_things && lives)
                 || matches!(
                     text,
-                    "he" | "she" | "i" | "my" | "his" | "her" | "him" | "me" | "you" | "your"
+                    "he" | "she"
+                        | "i"
+                        | "my"
+                        | "his"
+                        | "her"
+                        | "him"
+                        | "me"
+                        | "you"
+                        | "your"
+                        | "i've"
+                        | "i'm"
+                        | "i'd"
+                        | "i'll"
+                        | "we"
+                        | "us"
+                        | "our"
                 )
                 || self.lexicon.people.upbringing.contains(text)
                 || (text == "grew" && words.get(i + 1).is_some_and(|it| it.text == "up"))
@@ -357,6 +386,16 @@ impl Reader<'_> {
                     .life_course
                     .contains(&self.lexicon.stem(&words[i].text))
         })
+    }
+
+    /// "the ones who were afraid": what follows is theirs, to the end of the clause.
+    fn mark_others(&self, words: &mut [Word]) {
+        let others = &self.lexicon.modifiers.others;
+        for i in 1..words.len() {
+            let opened = words[i].text == "who" && others.contains(&words[i - 1].text);
+            let continued = words[i - 1].of_others && words[i - 1].clause == words[i].clause;
+            words[i].of_others = opened || continued;
+        }
     }
 
     fn assign_holders(&self, words: &mut [Word]) {
