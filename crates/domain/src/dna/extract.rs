@@ -294,10 +294,15 @@ impl Hit<'_> {
                 }
             }
         }
+        let denying = self
+            .words
+            .iter()
+            .any(|&it| is_negation(&words[it].text, lexicon));
         for j in between {
             let text = words[j].text.as_str();
             if is_negation(text, lexicon) && !is_undone(words, j, lexicon) {
-                negated = !negated;
+                // "gives nothing and never helped": a denial in the cue is only confirmed.
+                negated ^= !denying;
             } else if modifiers.intensifiers.contains(text) && !scaled {
                 scale *= 1.5;
                 scaled = true;
@@ -344,7 +349,7 @@ impl Hit<'_> {
             .take_while(|&j| words[j].clause == words[self.from].clause)
             .find(|&j| {
                 let (text, next) = (words[j].text.as_str(), words[j + 1].text.as_str());
-                let unthinkable = (matches!(text, "can't" | "cannot" | "couldn't"))
+                let unthinkable = (text == "cannot" || text.ends_with("n't"))
                     && modifiers.imagining.contains(next);
                 let rejected = of_authority
                     && (modifiers.rejecting.contains(text)

@@ -176,6 +176,8 @@ pub(super) struct Modifiers {
     pub scorned: HashSet<String>,
     /// Before "who": people other than the entity and those close to it.
     pub others: HashSet<String>,
+    /// Parts of a name that say what somebody is.
+    pub titles: HashSet<String>,
     /// Verbs by which a thing is listed rather than a life told.
     pub listing: HashSet<String>,
 }

@@ -121,6 +121,12 @@ impl Reading {
         let of_its_course = reader.is_a_course(&words);
         reader.assign_holders(&mut words);
         reader.mark_others(&mut words);
+        // A name says nothing of a life, whatever it means: Grace, Hope, Miller.
+        for word in &mut words {
+            if reader.is_name(word) && !lexicon.modifiers.titles.contains(&word.text) {
+                word.numbers = [None, None];
+            }
+        }
         Self {
             words,
             tellings,

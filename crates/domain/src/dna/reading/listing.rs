@@ -11,6 +11,21 @@ const PAST: &[&str] = &[
     "bought", "sought",
 ];
 
+const PRONOUNS: &[&str] = &[
+    "he", "she", "i", "we", "his", "her", "him", "my", "me", "our", "us", "you", "who",
+];
+
+/// With these even a pronoun tells particulars: "she has two brothers".
+const OWNING: &[&str] = &[
+    "has",
+    "have",
+    "owns",
+    "lives",
+    "favourite",
+    "favorite",
+    "birthday",
+];
+
 /// What one sentence tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dna) enum Telling {
@@ -38,38 +53,25 @@ impl Reader<'_> {
     }
 
     fn telling(&self, sentence: &[Word]) -> Telling {
+        let modifiers = &self.lexicon.modifiers;
+        let has = |it: &[&str]| sentence.iter().any(|word| it.contains(&word.text.as_str()));
         let listed = sentence
             .iter()
-            .any(|it| self.lexicon.modifiers.listing.contains(&it.text));
-        if !listed || (0..sentence.len()).any(|i| self.tells_a_life(sentence, i)) {
+            .any(|it| modifiers.listing.contains(&it.text));
+        let happened = (0..sentence.len()).any(|i| self.tells_what_happened(sentence, i));
+        let owned = has(OWNING);
+        if !listed || happened || (has(PRONOUNS) && !owned) {
             Telling::Life
-        } else if sentence.iter().any(|it| self.is_name(it) && !it.possessive) {
+        } else if has(PRONOUNS) || sentence.iter().any(|it| self.is_name(it) && !it.possessive) {
             Telling::Particulars
         } else {
             Telling::Listing
         }
     }
 
-    /// A person without a name, or a verb of what happened.
-    fn tells_a_life(&self, sentence: &[Word], i: usize) -> bool {
+    /// A verb of what happened.
+    fn tells_what_happened(&self, sentence: &[Word], i: usize) -> bool {
         let word = sentence[i].text.as_str();
-        if matches!(
-            word,
-            "he" | "she"
-                | "i"
-                | "we"
-                | "his"
-                | "her"
-                | "him"
-                | "my"
-                | "me"
-                | "our"
-                | "us"
-                | "you"
-                | "who"
-        ) {
-            return true;
-        }
         if matches!(word, "born" | "named" | "called" | "made" | "located") {
             return false;
         }
