@@ -7,7 +7,7 @@ use super::{
     evidence::settle,
     lexicon::{Cue, Lexicon, lexicon},
     narrative::Narrative,
-    reading::{Holder, Reading, Word},
+    reading::{Holder, Reading, Telling, Word},
 };
 
 /// How long a story may be, in characters after trimming.
@@ -171,7 +171,14 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
     let mut hits: Vec<Hit<'a>> = Vec::new();
     for (i, word) in words.iter().enumerate() {
         for cue in lexicon.cues_from(word.numbers) {
-            if lexicon.themes[cue.theme].scenery && !reading.of_its_course {
+            let scenery = lexicon.themes[cue.theme].scenery;
+            let telling = reading.tellings.get(word.sentence as usize);
+            let tells_nothing = match telling {
+                Some(Telling::Listing) => true,
+                Some(Telling::Particulars) => scenery,
+                Some(Telling::Life) | None => false,
+            };
+            if tells_nothing {
                 continue;
             }
             let Some(matched) = match_from(words, i, cue) else {
@@ -183,6 +190,9 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
                 continue;
             }
             let to = matched.last().copied().unwrap_or(i);
+            if words[to].of_others && !scenery {
+                continue;
+            }
             hits.push(Hit {
                 cue,
                 words: matched,
@@ -191,6 +201,11 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
                 holder,
             });
         }
+    }
+    // A place or a trade shapes somebody only where a life's course is told.
+    let shaped = |it: &Hit| !lexicon.themes[it.cue.theme].scenery;
+    if !reading.of_its_course && !hits.iter().any(shaped) {
+        return Vec::new();
     }
     // Longer cues first: they know more of what is meant.
     hits.sort_by_key(|it| (std::cmp::Reverse(it.words.len()), it.to - it.from, it.from));
@@ -240,6 +255,12 @@ fn match_from(words: &[Word], first: usize, cue: &Cue) -> Option<Vec<usize>> {
 /// How many words a negation reaches forward.
 const NEGATION_REACH: usize = 3;
 
+/// How many words after a cue may call it an insult.
+const SCORN_REACH: usize = 5;
+
+/// From how many points of authority a theme is one of rules, which can be rejected.
+const LEAST_OF_AUTHORITY: f64 = 0.1;
+
 impl Hit<'_> {
     fn modifier(&self, reading: &Reading, lexicon: &Lexicon) -> Factor {
         let words = &reading.words;
@@ -256,8 +277,9 @@ impl Hit<'_> {
         for j in before {
             let text = words[j].text.as_str();
             if is_negation(text, lexicon) && !is_undone(words, j, lexicon) {
-                negated = !negated;
-                from = Some(j);
+                // The nearest decides: "tips nothing and has never helped anyone".
+                negated |= from.is_none();
+                from.get_or_insert(j);
             } else if heavy < 2 && !scaled && modifiers.intensifiers.contains(text) {
                 scale *= 1.5;
                 scaled = true;
@@ -272,10 +294,15 @@ impl Hit<'_> {
                 }
             }
         }
+        let denying = self
+            .words
+            .iter()
+            .any(|&it| is_negation(&words[it].text, lexicon));
         for j in between {
             let text = words[j].text.as_str();
             if is_negation(text, lexicon) && !is_undone(words, j, lexicon) {
-                negated = !negated;
+                // "gives nothing and never helped": a denial in the cue is only confirmed.
+                negated ^= !denying;
             } else if modifiers.intensifiers.contains(text) && !scaled {
                 scale *= 1.5;
                 scaled = true;
@@ -291,6 +318,10 @@ impl Hit<'_> {
         if after.is_some_and(|it| matches!(it.text.as_str(), "nothing" | "nobody" | "none")) {
             negated = !negated;
         }
+        if !negated {
+            from = self.turned_from_afar(reading, lexicon);
+            negated = from.is_some() || self.is_scorned(reading, lexicon);
+        }
         if negated {
             scale *= -0.5;
         }
@@ -298,6 +329,43 @@ impl Hit<'_> {
             scale,
             from: from.filter(|_| negated),
         }
+    }
+}
+
+impl Hit<'_> {
+    /// "can't imagine doing a thing alone", "ran away from a strict school": a word that
+    /// turns what follows, wherever it stands in the clause.
+    fn turned_from_afar(&self, reading: &Reading, lexicon: &Lexicon) -> Option<usize> {
+        let words = &reading.words;
+        let modifiers = &lexicon.modifiers;
+        let of_authority = lexicon.themes[self.cue.theme]
+            .points
+            .iter()
+            .any(|&(of, points)| {
+                of == Predisposition::AuthorityRecognition && points >= LEAST_OF_AUTHORITY
+            });
+        (0..self.from)
+            .rev()
+            .take_while(|&j| words[j].clause == words[self.from].clause)
+            .find(|&j| {
+                let (text, next) = (words[j].text.as_str(), words[j + 1].text.as_str());
+                let unthinkable = (text == "cannot" || text.ends_with("n't"))
+                    && modifiers.imagining.contains(next);
+                let rejected = of_authority
+                    && (modifiers.rejecting.contains(text)
+                        || matches!((text, next), ("away", "from") | ("out", "of")));
+                unthinkable || rejected
+            })
+    }
+
+    /// "'good enough' was a swear word".
+    fn is_scorned(&self, reading: &Reading, lexicon: &Lexicon) -> bool {
+        let words = &reading.words;
+        words[self.to..]
+            .iter()
+            .take(SCORN_REACH)
+            .take_while(|it| it.sentence == words[self.to].sentence)
+            .any(|it| lexicon.modifiers.scorned.contains(&it.text))
     }
 }
 

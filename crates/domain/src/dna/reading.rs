@@ -4,6 +4,12 @@
 //! life stories: who is named first in a clause, pronouns against known genders, "who",
 //! "watched her mother", "the son of a".
 
+mod listing;
+mod words;
+
+pub(super) use listing::Telling;
+use words::split;
+
 use super::lexicon::Lexicon;
 
 /// Whose experience a word tells.
@@ -37,11 +43,15 @@ pub(super) struct Word {
     /// The numbers the lexicon knows it by.
     pub numbers: [Option<u32>; 2],
     pub holder: Holder,
+    /// Whether it tells the state of somebody unnamed: "the ones who were afraid".
+    pub of_others: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Reading {
     pub words: Vec<Word>,
+    /// What each sentence tells, by its number.
+    pub tellings: Vec<Telling>,
     /// Whether anybody's life is told at all.
     pub of_a_life: bool,
     /// Whether it tells how a life went: relatives, childhood, work, learning.
@@ -50,10 +60,6 @@ pub(super) struct Reading {
     pub gender: Option<Gender>,
 }
 
-const CLAUSE_OPENERS: &[&str] = &[
-    "but", "while", "when", "because", "although", "though", "whereas", "who", "whom", "whose",
-    "which", "until", "after", "before", "if", "since", "yet", "so",
-];
 const PREPOSITIONS: &[&str] = &[
     "by",
     "from",
@@ -86,11 +92,6 @@ const DETERMINERS: &[&str] = &[
     "late", "two", "both", "strict", "gentle", "kind", "loving", "patient", "tired", "poor",
     "elderly", "beloved", "widowed", "single", "stern",
 ];
-const SENTENCE_ENDS: &[char] = &['.', '!', '?', '\n', '…', '。'];
-const CLAUSE_ENDS: &[char] = &[',', ';', ':', '—', '–', '(', ')', '"', '“', '”', '/'];
-const ABBREVIATIONS: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "st", "prof", "sgt", "capt", "lt", "jr", "sr", "no", "vs",
-];
 
 impl Reading {
     pub fn of(story: &str, name: Option<&str>, lexicon: &Lexicon) -> Self {
@@ -100,6 +101,7 @@ impl Reading {
             .split(|c: char| !c.is_alphanumeric())
             .filter(|it| it.chars().count() > 1)
             .map(str::to_lowercase)
+            .filter(|it| !matches!(it.as_str(), "the" | "an" | "of" | "old" | "unit"))
             .collect();
         let mut reader = Reader {
             lexicon,
@@ -107,88 +109,25 @@ impl Reading {
             gender: None,
         };
         reader.gender = reader.own_gender(&words);
-        let of_a_life = reader.is_a_life(&words);
+        let tellings = reader.tellings(&words);
+        let of_a_life = reader.is_a_life(&words, &tellings);
         let of_its_course = reader.is_a_course(&words);
         reader.assign_holders(&mut words);
+        reader.mark_others(&mut words);
+        // A name says nothing of a life, whatever it means: Grace, Hope, Miller.
+        for word in &mut words {
+            if reader.is_name(word) && !lexicon.modifiers.titles.contains(&word.text) {
+                word.numbers = [None, None];
+            }
+        }
         Self {
             words,
+            tellings,
             of_a_life,
             of_its_course,
             gender: reader.gender,
         }
     }
-}
-
-fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
-    let (mut sentence, mut clause) = (0, 0);
-    let mut characters = story.char_indices().zip(0_u32..).peekable();
-    while let Some(((at, c), start)) = characters.next() {
-        if !c.is_alphanumeric() {
-            let next_is_digit = characters
-                .peek()
-                .is_some_and(|((_, it), _)| it.is_ascii_digit());
-            let abbreviated = words.last().is_some_and(|it| {
-                it.bytes.end == at
-                    && (ABBREVIATIONS.contains(&it.text.as_str())
-                        || (it.capital && it.end - it.start == 1 && it.text != "i"))
-            });
-            if c == '.' && (next_is_digit || abbreviated) {
-                continue;
-            }
-            if SENTENCE_ENDS.contains(&c) {
-                sentence += 1;
-                clause += 1;
-            } else if CLAUSE_ENDS.contains(&c) {
-                clause += 1;
-            }
-            // A hyphen between blanks is a dash.
-            if c == '-'
-                && characters
-                    .peek()
-                    .is_some_and(|((_, it), _)| it.is_whitespace())
-            {
-                clause += 1;
-            }
-            continue;
-        }
-        let mut end = (at + c.len_utf8(), start + 1);
-        while let Some(&((next_at, next), index)) = characters.peek() {
-            let inside = next.is_alphanumeric()
-                || (matches!(next, '\'' | '’')
-                    && story[next_at + next.len_utf8()..]
-                        .chars()
-                        .next()
-                        .is_some_and(char::is_alphanumeric));
-            if !inside {
-                break;
-            }
-            end = (next_at + next.len_utf8(), index + 1);
-            characters.next();
-        }
-        let told = &story[at..end.0];
-        let lower = told.to_lowercase().replace('’', "'");
-        let (text, possessive) = match lower.strip_suffix("'s") {
-            Some(owner) => (owner.to_owned(), true),
-            None => (lower, false),
-        };
-        if CLAUSE_OPENERS.contains(&text.as_str()) {
-            clause += 1;
-        }
-        words.push(Word {
-            numbers: lexicon.numbers(&text),
-            text,
-            bytes: at..end.0,
-            start,
-            end: end.1,
-            sentence,
-            clause,
-            capital: told.chars().next().is_some_and(char::is_uppercase),
-            possessive,
-            holder: Holder::Own,
-        });
-    }
-    words
 }
 
 /// A parent or somebody else close, and of which gender, where the word says.
@@ -330,7 +269,7 @@ impl Reader<'_> {
         }
     }
 
-    fn is_a_life(&self, words: &[Word]) -> bool {
+    fn is_a_life(&self, words: &[Word], tellings: &[Telling]) -> bool {
         let things = &self.lexicon.people.things;
         let of_things = words
             .iter()
@@ -338,10 +277,26 @@ impl Reader<'_> {
         (0..words.len()).any(|i| {
             let word = &words[i];
             let text = word.text.as_str();
-            (self.is_name(word) && !of_things)
+            let lives = tellings.get(word.sentence as usize) == Some(&Telling::Life);
+            (self.is_name(word) && !of_things && lives)
                 || matches!(
                     text,
-                    "he" | "she" | "i" | "my" | "his" | "her" | "him" | "me" | "you" | "your"
+                    "he" | "she"
+                        | "i"
+                        | "my"
+                        | "his"
+                        | "her"
+                        | "him"
+                        | "me"
+                        | "you"
+                        | "your"
+                        | "i've"
+                        | "i'm"
+                        | "i'd"
+                        | "i'll"
+                        | "we"
+                        | "us"
+                        | "our"
                 )
                 || self.lexicon.people.upbringing.contains(text)
                 || (text == "grew" && words.get(i + 1).is_some_and(|it| it.text == "up"))
@@ -357,6 +312,16 @@ impl Reader<'_> {
                     .life_course
                     .contains(&self.lexicon.stem(&words[i].text))
         })
+    }
+
+    /// "the ones who were afraid": what follows is theirs, to the end of the clause.
+    fn mark_others(&self, words: &mut [Word]) {
+        let others = &self.lexicon.modifiers.others;
+        for i in 1..words.len() {
+            let opened = words[i].text == "who" && others.contains(&words[i - 1].text);
+            let continued = words[i - 1].of_others && words[i - 1].clause == words[i].clause;
+            words[i].of_others = opened || continued;
+        }
     }
 
     fn assign_holders(&self, words: &mut [Word]) {

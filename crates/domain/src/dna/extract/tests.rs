@@ -277,6 +277,16 @@ fn directions_stay_right_on_stories_that_were_read() {
     assert!(tally.moved_though_still.is_empty(), "{tally:#?}");
 }
 
+#[test]
+fn directions_stay_right_on_stories_two_readers_agreed_on() {
+    let tally = tally(&stories(include_str!("../agreed_stories.toml")));
+    let (right, wrong) = shares(&tally);
+    println!("right {right:.3}, wrong {wrong:.3}: {tally:#?}");
+    assert!(right >= 0.95, "{tally:#?}");
+    assert!(wrong <= 0.02, "{tally:#?}");
+    assert!(tally.moved_though_still.is_empty(), "{tally:#?}");
+}
+
 fn story() -> impl Strategy<Value = String> {
     let phrase = prop::sample::select(vec![
         "her mother",
