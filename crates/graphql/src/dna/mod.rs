@@ -13,7 +13,7 @@ use domain::{
 };
 use persistence::{
     dna::{Line, Relative},
-    page::{self, Key, Slice},
+    page::{self, Key},
 };
 
 use crate::{
@@ -298,12 +298,15 @@ impl Entity {
     }
 
     /// Its parents, their parents and so on, nearest first.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn ancestors(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How far back at most, 1–10 000.", default = 10_000)] depth: i32,
         #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
         #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<KinConnection> {
         kin(
             ctx,
@@ -313,19 +316,23 @@ impl Entity {
             PageArgs {
                 first,
                 after,
-                ..PageArgs::default()
+                last,
+                before,
             },
         )
         .await
     }
 
     /// Its children, their children and so on, nearest first.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn descendants(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How far down at most, 1–10 000.", default = 10_000)] depth: i32,
         #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
         #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
     ) -> Result<KinConnection> {
         kin(
             ctx,
@@ -335,7 +342,8 @@ impl Entity {
             PageArgs {
                 first,
                 after,
-                ..PageArgs::default()
+                last,
+                before,
             },
         )
         .await
@@ -388,41 +396,23 @@ async fn kin(
     of: EntityId,
     line: Line,
     depth: i32,
-    page: PageArgs,
+    args: PageArgs,
 ) -> Result<KinConnection> {
     let cx = cx(ctx);
     if !(1..=10_000).contains(&depth) {
         let message = format!("depth is {depth}: expected 1 to 10000");
         return Err(app::Error::invalid("depth", message).into());
     }
-    let page = page.page()?;
-    let after = match &page.after {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a cursor we made holds an i32"
-        )]
-        Some(cursor) => match cursor.key {
-            Key::Number(distance) => Some((distance as i32, cursor.id)),
-            _ => {
-                return Err(
-                    app::Error::invalid("after", "after is not a cursor of this list").into(),
-                );
-            }
-        },
-        None => None,
-    };
+    let page = args.page()?;
     let scope = cx.viewer.entities(Access::Read)?;
-    let found =
-        persistence::dna::line(cx.reader(), &scope, of, line, depth, after, page.size + 1).await?;
-    let found = found
-        .into_iter()
-        .map(|Relative { entity, distance }| Kin {
-            entity: Entity::from(entity),
-            distance,
-        })
-        .collect();
-    let slice = Slice::of(found, &page);
-    Ok(KinConnection::of(slice, None, |it| {
+    let (slice, total) =
+        persistence::dna::line(cx.reader(), &scope, of, line, depth, &page).await?;
+    let slice = slice.map(|Relative { entity, distance }| Kin {
+        entity: Entity::from(entity),
+        distance,
+    });
+    let total = i64::try_from(total).unwrap_or(i64::MAX);
+    Ok(KinConnection::of(slice, Some(total), |it| {
         (Key::Number(it.distance.into()), it.entity.row.id.0)
     }))
 }

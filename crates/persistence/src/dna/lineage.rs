@@ -1,5 +1,7 @@
 //! Who descends from whom: table `entity_relationships`, and lines of ancestors by recursion.
 
+use std::collections::HashSet;
+
 use domain::dna::{
     Entity as EntityRow, EntityId, EntityRelationship, EntityRelationshipId, KinshipKind,
 };
@@ -10,7 +12,11 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{entities, entity_dna};
-use crate::{Result, engine, scope::EntityScope};
+use crate::{
+    Error, Result, engine,
+    page::{Cursor, Key, Page, Slice},
+    scope::EntityScope,
+};
 
 /// Table `entity_relationships`.
 pub mod entity_relationships {
@@ -59,48 +65,79 @@ pub struct Relative {
     pub distance: i32,
 }
 
-/// A place along a line: after the relative at this distance with this id.
-pub type LinePlace = (i32, Uuid);
-
-/// Relatives of an entity, nearest first, ties by id; of several ways to one, the shortest.
-///
-/// `limit` counts one more than wanted, so that the caller sees whether there is more.
+/// Relatives of an entity that are in scope, nearest first, ties by id; of several ways to one,
+/// the shortest. With the number there are in all pages.
 pub async fn line(
     db: &impl ConnectionTrait,
     scope: &EntityScope,
     of: EntityId,
     line: Line,
     max_distance: i32,
-    after: Option<LinePlace>,
-    limit: u64,
-) -> Result<Vec<Relative>> {
+    page: &Page,
+) -> Result<(Slice<Relative>, usize)> {
     let found = line_ids(db, of, line, max_distance).await?;
-    let mut places: Vec<LinePlace> = found.iter().map(|it| (it.distance, it.id)).collect();
-    places.sort_unstable();
-    // In scope or not is for the database to say; so a page may take several rounds.
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut relatives = Vec::new();
-    let rest: Vec<LinePlace> = places
+    let visible = visible_ids(db, scope, found.iter().map(|it| EntityId(it.id))).await?;
+    let mut places: Vec<(i32, Uuid)> = found
         .into_iter()
-        .filter(|place| after.is_none_or(|after| *place > after))
+        .filter(|it| visible.contains(&it.id))
+        .map(|it| (it.distance, it.id))
         .collect();
-    for round in rest.chunks(limit.clamp(1, 200)) {
-        let ids: Vec<EntityId> = round.iter().map(|(_, id)| EntityId(*id)).collect();
-        let rows = super::entities_by_ids(db, scope, &ids).await?;
-        for (distance, id) in round {
-            if let Some(row) = rows.iter().find(|it| it.id.0 == *id) {
-                relatives.push(Relative {
-                    entity: row.clone(),
-                    distance: *distance,
-                });
-            }
-        }
-        if relatives.len() >= limit {
-            relatives.truncate(limit);
-            break;
-        }
+    places.sort_unstable();
+    let total = places.len();
+    if let Some(after) = page.after.as_ref().map(place_of).transpose()? {
+        places.retain(|it| *it > after);
     }
-    Ok(relatives)
+    if let Some(before) = page.before.as_ref().map(place_of).transpose()? {
+        places.retain(|it| *it < before);
+    }
+    if page.last {
+        places.reverse();
+    }
+    places.truncate(
+        usize::try_from(page.size)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1),
+    );
+    let ids: Vec<EntityId> = places.iter().map(|(_, id)| EntityId(*id)).collect();
+    let rows = super::entities_by_ids(db, scope, &ids).await?;
+    let relatives = places
+        .into_iter()
+        .filter_map(|(distance, id)| {
+            let entity = rows.iter().find(|it| it.id.0 == id)?.clone();
+            Some(Relative { entity, distance })
+        })
+        .collect();
+    Ok((Slice::of(relatives, page), total))
+}
+
+/// The place that a cursor of a line names.
+fn place_of(cursor: &Cursor) -> Result<(i32, Uuid)> {
+    match cursor.key {
+        Key::Number(distance) if (0.0..=1e6).contains(&distance) => {
+            #[expect(clippy::cast_possible_truncation, reason = "within a million")]
+            let distance = distance as i32;
+            Ok((distance, cursor.id))
+        }
+        _ => Err(Error::Cursor),
+    }
+}
+
+/// Those of the ids that are in scope.
+async fn visible_ids(
+    db: &impl ConnectionTrait,
+    scope: &EntityScope,
+    ids: impl Iterator<Item = EntityId>,
+) -> Result<HashSet<Uuid>> {
+    let id = (entities::Entity, entities::Column::Id);
+    let visible: Vec<EntityId> = scope
+        .entities(db)
+        .filter(engine::one_of(db, id, ids))
+        .select_only()
+        .column(entities::Column::Id)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(visible.into_iter().map(|it| it.0).collect())
 }
 
 #[derive(FromQueryResult)]
