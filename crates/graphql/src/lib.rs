@@ -71,10 +71,12 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The schema's builder; the gateway sets the validation mode, and whether it may be introspected.
 pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(
+    Schema::build_with_ignore_name_conflicts(
         Query::default(),
         Mutation::default(),
         Subscription::default(),
+        // See `scalar`.
+        ["DateTime"],
     )
 }
 
@@ -87,6 +89,7 @@ pub fn schema() -> Schema {
 pub fn sdl() -> String {
     schema().sdl_with_options(
         async_graphql::SDLExportOptions::new()
+            .include_specified_by()
             .sorted_fields()
             .sorted_arguments()
             .sorted_enum_items(),

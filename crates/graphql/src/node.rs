@@ -19,6 +19,7 @@ use crate::{
     dna::Entity,
     identity::{Guild, GuildMember, User},
     loader,
+    scalar::Moment,
 };
 
 /// A thing with an id that `node` finds again.
@@ -111,6 +112,11 @@ pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
+    /// The server's time, which new rows are stamped with.
+    async fn server_time(&self, ctx: &Context<'_>) -> Moment {
+        Moment(cx(ctx).now())
+    }
+
     /// Who is asking, as the server understood it.
     async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
         let role = match cx(ctx).viewer.principal {

@@ -1,6 +1,11 @@
 //! Custom scalars.
+//!
+//! [`Moment`] stands for `DateTime` in the schema: the library's own scalar of that name has no
+//! `@specifiedBy`. It is registered first (by `Query.serverTime`), and the schema is built to
+//! let the first one of the name stand; both read and write the same texts.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::{DateTime, Utc};
 
 /// Any JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,5 +26,26 @@ impl ScalarType for Json {
 
     fn to_value(&self) -> Value {
         Value::from_json(self.0.clone()).unwrap_or_default()
+    }
+}
+
+/// A moment in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment(pub DateTime<Utc>);
+
+/// A moment in time in UTC, to the microsecond, as RFC 3339 writes it: `2026-09-01T12:00:00Z`.
+#[Scalar(
+    name = "DateTime",
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339"
+)]
+impl ScalarType for Moment {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        <DateTime<Utc> as ScalarType>::parse(value)
+            .map(Self)
+            .map_err(InputValueError::propagate)
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.to_value()
     }
 }

@@ -396,25 +396,6 @@ impl<E: Table> Children<E> {
     }
 }
 
-/// How many children each parent has, in one statement with constant text. A parent without
-/// children is left out.
-pub async fn count_each<E: EntityTrait>(
-    db: &impl ConnectionTrait,
-    select: Select<E>,
-    parent: E::Column,
-    parents: impl IntoIterator<Item = Uuid>,
-) -> Result<Vec<(Uuid, i64)>> {
-    Ok(select
-        .select_only()
-        .column_as(Expr::col((E::default(), parent)), "parent")
-        .column_as(Expr::cust("COUNT(*)"), "children")
-        .filter(engine::one_of(db, (E::default(), parent), parents))
-        .group_by(Expr::col((E::default(), parent)))
-        .into_tuple()
-        .all(db)
-        .await?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

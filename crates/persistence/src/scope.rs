@@ -161,11 +161,15 @@ impl DeviceScope {
 impl PersonScope {
     /// The persons in scope.
     pub fn persons(self) -> Select<users::Entity> {
-        let select = users::Entity::find();
+        users::Entity::find().filter(self.condition(users::Column::Id))
+    }
+
+    /// The condition on a column that names a person.
+    pub fn condition(self, person: impl ColumnTrait) -> Condition {
         match self {
-            Self::None => select.filter(nothing()),
-            Self::Only(own) => select.filter(users::Column::Id.eq(own)),
-            Self::All => select,
+            Self::None => nothing(),
+            Self::Only(own) => Condition::all().add(person.eq(own)),
+            Self::All => Condition::all(),
         }
     }
 }

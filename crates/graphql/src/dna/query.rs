@@ -82,7 +82,7 @@ impl DnaQuery {
     async fn entity_profile(
         &self,
         ctx: &Context<'_>,
-        entity: EntityId,
+        #[graphql(desc = "Of which entity.")] entity: EntityId,
     ) -> Result<Option<EntityProfile>> {
         cx(ctx).viewer.require(Access::Read)?;
         loader::one(ctx, ProfileOf(entity)).await
@@ -105,8 +105,8 @@ impl DnaQuery {
     async fn dna_compare(
         &self,
         ctx: &Context<'_>,
-        a: EntityId,
-        b: EntityId,
+        #[graphql(desc = "One entity.")] a: EntityId,
+        #[graphql(desc = "The other.")] b: EntityId,
     ) -> Result<Option<DnaComparison>> {
         cx(ctx).viewer.require(Access::Read)?;
         let found = loader::many(ctx, [DnaOf(a), DnaOf(b)]).await?;

@@ -54,14 +54,32 @@ connection!(
     GuildMember,
     "memberships"
 );
-children!(
-    MembersOf, MemberCountOf, GuildId => identity::GuildMember,
-    persons, rows::members_of, rows::count_members_of
-);
-children!(
-    MembershipsOf, MembershipCountOf, UserId => identity::GuildMember,
-    persons, rows::memberships_of, rows::count_memberships_of
-);
+
+/// The members of a community.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MembersOf;
+
+impl loader::Children for MembersOf {
+    type Table = persistence::identity::guild_members::Entity;
+    type Row = identity::GuildMember;
+
+    fn children(&self, cx: &app::Cx) -> app::Result<persistence::page::Children<Self::Table>> {
+        Ok(rows::members_under(cx.viewer.persons(Access::Read)?))
+    }
+}
+
+/// The memberships of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MembershipsOf;
+
+impl loader::Children for MembershipsOf {
+    type Table = persistence::identity::guild_members::Entity;
+    type Row = identity::GuildMember;
+
+    fn children(&self, cx: &app::Cx) -> app::Result<persistence::page::Children<Self::Table>> {
+        Ok(rows::memberships_under(cx.viewer.persons(Access::Read)?))
+    }
+}
 
 by_key!(GuildId => Guild, |it: &Guild| it.row.id, async |loaders, ids| {
     let scope = loaders.cx.viewer.persons(Access::Read)?;
@@ -99,7 +117,7 @@ impl Guild {
             last,
             before,
         };
-        let (slice, total) = MembersOf(self.row.id, args).load(ctx).await?;
+        let (slice, total) = loader::page_of(ctx, self.row.id, MembersOf, args).await?;
         Ok(GuildMemberConnection::of(
             slice.map(GuildMember::from),
             total,

@@ -82,7 +82,11 @@ impl LeaveMutation {
 
     /// Everything about a person as one document, up to 16 MiB; for the person themself or an
     /// administrator. It is logged.
-    async fn data_export(&self, ctx: &Context<'_>, user: UserId) -> Result<DataExportPayload> {
+    async fn data_export(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "About whom.")] user: UserId,
+    ) -> Result<DataExportPayload> {
         let document = cases::data_export(cx(ctx), user).await;
         answer(document.map(|it| DataExportPayload::of(Json(it))))
     }

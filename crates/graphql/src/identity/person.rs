@@ -161,7 +161,7 @@ impl User {
             last,
             before,
         };
-        let (slice, total) = ConsentsOf(self.row.id, args).load(ctx).await?;
+        let (slice, total) = loader::page_of(ctx, self.row.id, ConsentsOf, args).await?;
         Ok(ConsentConnection::of(
             slice.map(Consent::from),
             total,
@@ -184,7 +184,7 @@ impl User {
             last,
             before,
         };
-        let (slice, total) = MembershipsOf(self.row.id, args).load(ctx).await?;
+        let (slice, total) = loader::page_of(ctx, self.row.id, MembershipsOf, args).await?;
         Ok(GuildMemberConnection::of(
             slice.map(GuildMember::from),
             total,
@@ -208,7 +208,7 @@ impl User {
             last,
             before,
         };
-        let (slice, total) = TokensOf(self.row.id, args).load(ctx).await?;
+        let (slice, total) = loader::page_of(ctx, self.row.id, TokensOf, args).await?;
         Ok(AccessTokenConnection::of(
             slice.map(AccessToken::from),
             total,
@@ -505,14 +505,18 @@ impl PersonMutation {
     async fn user_deactivate(
         &self,
         ctx: &Context<'_>,
-        user: UserId,
+        #[graphql(desc = "Whom.")] user: UserId,
     ) -> Result<UserDeactivatePayload> {
         let changed = cases::user_deactivate(cx(ctx), user).await;
         answer(changed.map(|it| UserDeactivatePayload::of(it.into())))
     }
 
     /// Opens a person's account again. Administrators only.
-    async fn user_activate(&self, ctx: &Context<'_>, user: UserId) -> Result<UserActivatePayload> {
+    async fn user_activate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whom.")] user: UserId,
+    ) -> Result<UserActivatePayload> {
         let changed = cases::user_activate(cx(ctx), user).await;
         answer(changed.map(|it| UserActivatePayload::of(it.into())))
     }
@@ -667,7 +671,7 @@ impl PlatformMutation {
     async fn user_identity_unlink(
         &self,
         ctx: &Context<'_>,
-        identity: UserIdentityId,
+        #[graphql(desc = "Which account.")] identity: UserIdentityId,
     ) -> Result<UserIdentityUnlinkPayload> {
         let unlinked = cases::user_identity_unlink(cx(ctx), identity).await;
         answer(unlinked.map(|it| UserIdentityUnlinkPayload::of(ID(it.id.to_string()))))

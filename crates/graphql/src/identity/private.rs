@@ -64,10 +64,19 @@ impl From<identity::Consent> for Consent {
 }
 
 connection!(ConsentConnection, ConsentEdge, Consent, "consents");
-children!(
-    ConsentsOf, ConsentCountOf, UserId => identity::Consent,
-    private, rows::consents_of, rows::count_consents_of
-);
+
+/// The consents of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConsentsOf;
+
+impl loader::Children for ConsentsOf {
+    type Table = persistence::identity::consents::Entity;
+    type Row = identity::Consent;
+
+    fn children(&self, cx: &app::Cx) -> app::Result<persistence::page::Children<Self::Table>> {
+        Ok(rows::consents_under(cx.viewer.private(Access::Read)?))
+    }
+}
 
 /// The preferences of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -28,10 +28,19 @@ connection!(
     AccessToken,
     "access tokens"
 );
-children!(
-    TokensOf, TokenCountOf, UserId => identity::AccessToken,
-    accounts, rows::tokens_of, rows::count_tokens_of
-);
+
+/// The tokens of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokensOf;
+
+impl loader::Children for TokensOf {
+    type Table = persistence::identity::access_tokens::Entity;
+    type Row = identity::AccessToken;
+
+    fn children(&self, cx: &app::Cx) -> app::Result<persistence::page::Children<Self::Table>> {
+        Ok(rows::tokens_under(cx.viewer.accounts(app::Access::Read)?))
+    }
+}
 
 /// An access token, without its secret.
 #[Object]
@@ -200,7 +209,7 @@ impl TokenMutation {
     async fn token_revoke(
         &self,
         ctx: &Context<'_>,
-        token: AccessTokenId,
+        #[graphql(desc = "Which token.")] token: AccessTokenId,
     ) -> Result<TokenRevokePayload> {
         let revoked = cases::token_revoke(cx(ctx), token).await;
         answer(revoked.map(|it| TokenRevokePayload::of(it.into())))

@@ -180,82 +180,22 @@ pub async fn members_by_ids(
     Ok(rows.into_iter().map(GuildMember::from).collect())
 }
 
-/// One page of the members of each of the communities, those in scope, by when they came.
-pub async fn members_of(
-    db: &impl ConnectionTrait,
-    scope: PersonScope,
-    guilds: &[GuildId],
-    page: &Page,
-) -> Result<Vec<(GuildId, Slice<GuildMember>)>> {
+/// The members of a community, those in scope, by when they came.
+pub fn members_under(scope: PersonScope) -> page::Children<guild_members::Entity> {
     use guild_members::Column;
-    let children = page::Children {
+    page::Children {
         select: members_in(scope),
         parent: Column::GuildId,
         key: Column::CreatedAt,
         id: Column::Id,
         descending: false,
-    };
-    let parents: Vec<Uuid> = guilds.iter().map(|it| it.0).collect();
-    let found = children.fetch(db, &parents, page).await?;
-    Ok(found
-        .into_iter()
-        .map(|(id, it)| (GuildId(id), it.map(GuildMember::from)))
-        .collect())
+    }
 }
 
-/// One page of the memberships of each of the persons, for those in scope, by when they came.
-pub async fn memberships_of(
-    db: &impl ConnectionTrait,
-    scope: PersonScope,
-    persons: &[UserId],
-    page: &Page,
-) -> Result<Vec<(UserId, Slice<GuildMember>)>> {
-    use guild_members::Column;
-    let children = page::Children {
-        select: members_in(scope),
-        parent: Column::UserId,
-        key: Column::CreatedAt,
-        id: Column::Id,
-        descending: false,
-    };
-    let parents: Vec<Uuid> = persons.iter().map(|it| it.0).collect();
-    let found = children.fetch(db, &parents, page).await?;
-    Ok(found
-        .into_iter()
-        .map(|(id, it)| (UserId(id), it.map(GuildMember::from)))
-        .collect())
-}
-
-/// How many members in scope each of the communities has.
-pub async fn count_members_of(
-    db: &impl ConnectionTrait,
-    scope: PersonScope,
-    guilds: &[GuildId],
-) -> Result<Vec<(GuildId, i64)>> {
-    let parents = guilds.iter().map(|it| it.0);
-    let counts = page::count_each(
-        db,
-        members_in(scope),
-        guild_members::Column::GuildId,
-        parents,
-    )
-    .await?;
-    Ok(counts.into_iter().map(|(id, n)| (GuildId(id), n)).collect())
-}
-
-/// How many memberships each of the persons has, for those in scope.
-pub async fn count_memberships_of(
-    db: &impl ConnectionTrait,
-    scope: PersonScope,
-    persons: &[UserId],
-) -> Result<Vec<(UserId, i64)>> {
-    let parents = persons.iter().map(|it| it.0);
-    let counts = page::count_each(
-        db,
-        members_in(scope),
-        guild_members::Column::UserId,
-        parents,
-    )
-    .await?;
-    Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
+/// The memberships of a person in scope, by when they came.
+pub fn memberships_under(scope: PersonScope) -> page::Children<guild_members::Entity> {
+    page::Children {
+        parent: guild_members::Column::UserId,
+        ..members_under(scope)
+    }
 }

@@ -201,53 +201,6 @@ pub async fn count(
     Ok(select(db, scope, filter).count(db).await?)
 }
 
-/// One page of the tokens of each of the persons, for those in scope, the newest first.
-pub async fn tokens_of(
-    db: &impl ConnectionTrait,
-    scope: PersonScope,
-    persons: &[UserId],
-    page: &Page,
-) -> Result<Vec<(UserId, Slice<AccessToken>)>> {
-    use access_tokens::Column;
-    let children = page::Children {
-        select: access_tokens::Entity::find(),
-        parent: Column::UserId,
-        key: Column::CreatedAt,
-        id: Column::Id,
-        descending: true,
-    };
-    let parents: Vec<Uuid> = persons
-        .iter()
-        .filter(|it| scope.allows(**it))
-        .map(|it| it.0)
-        .collect();
-    let found = children.fetch(db, &parents, page).await?;
-    Ok(found
-        .into_iter()
-        .map(|(id, it)| (UserId(id), it.map(AccessToken::from)))
-        .collect())
-}
-
-/// How many tokens each of the persons has, for those in scope.
-pub async fn count_tokens_of(
-    db: &impl ConnectionTrait,
-    scope: PersonScope,
-    persons: &[UserId],
-) -> Result<Vec<(UserId, i64)>> {
-    let parents = persons
-        .iter()
-        .filter(|it| scope.allows(**it))
-        .map(|it| it.0);
-    let counts = page::count_each(
-        db,
-        access_tokens::Entity::find(),
-        access_tokens::Column::UserId,
-        parents,
-    )
-    .await?;
-    Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
-}
-
 /// The tokens of a person's devices.
 pub async fn device_tokens(
     db: &impl ConnectionTrait,
@@ -264,4 +217,16 @@ pub async fn device_tokens(
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|it| it.id).collect())
+}
+
+/// The tokens of a person in scope, the newest first.
+pub fn tokens_under(scope: PersonScope) -> page::Children<access_tokens::Entity> {
+    use access_tokens::Column;
+    page::Children {
+        select: access_tokens::Entity::find().filter(scope.condition(Column::UserId)),
+        parent: Column::UserId,
+        key: Column::CreatedAt,
+        id: Column::Id,
+        descending: true,
+    }
 }

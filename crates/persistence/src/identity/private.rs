@@ -4,11 +4,7 @@ use domain::identity::{Consent, ConsentId, ConsentKind, UserId, UserPreference};
 use sea_orm::{PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict};
 
 use super::{consents, user_preferences};
-use crate::{
-    Result, engine,
-    page::{self, Page, Slice},
-    scope::PersonScope,
-};
+use crate::{Result, engine, page, scope::PersonScope};
 
 /// Sets a preference; gives the row that is there now.
 pub async fn put_preference(
@@ -128,49 +124,14 @@ pub async fn consent_by_id(db: &impl ConnectionTrait, id: ConsentId) -> Result<O
     Ok(row.map(Consent::from))
 }
 
-/// One page of the consents of each of the persons, for those in scope, the newest first.
-pub async fn consents_of(
-    db: &impl ConnectionTrait,
-    scope: PersonScope,
-    persons: &[UserId],
-    page: &Page,
-) -> Result<Vec<(UserId, Slice<Consent>)>> {
+/// The consents of a person in scope, the newest first.
+pub fn consents_under(scope: PersonScope) -> page::Children<consents::Entity> {
     use consents::Column;
-    let children = page::Children {
-        select: consents::Entity::find(),
+    page::Children {
+        select: consents::Entity::find().filter(scope.condition(Column::UserId)),
         parent: Column::UserId,
         key: Column::GrantedAt,
         id: Column::Id,
         descending: true,
-    };
-    let parents: Vec<Uuid> = persons
-        .iter()
-        .filter(|it| scope.allows(**it))
-        .map(|it| it.0)
-        .collect();
-    let found = children.fetch(db, &parents, page).await?;
-    Ok(found
-        .into_iter()
-        .map(|(id, it)| (UserId(id), it.map(Consent::from)))
-        .collect())
-}
-
-/// How many consents each of the persons has or had, for those in scope.
-pub async fn count_consents_of(
-    db: &impl ConnectionTrait,
-    scope: PersonScope,
-    persons: &[UserId],
-) -> Result<Vec<(UserId, i64)>> {
-    let parents = persons
-        .iter()
-        .filter(|it| scope.allows(**it))
-        .map(|it| it.0);
-    let counts = page::count_each(
-        db,
-        consents::Entity::find(),
-        consents::Column::UserId,
-        parents,
-    )
-    .await?;
-    Ok(counts.into_iter().map(|(id, n)| (UserId(id), n)).collect())
+    }
 }
