@@ -298,7 +298,6 @@ impl Entity {
     }
 
     /// Its parents, their parents and so on, nearest first.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn ancestors(
         &self,
         ctx: &Context<'_>,
@@ -324,7 +323,6 @@ impl Entity {
     }
 
     /// Its children, their children and so on, nearest first.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn descendants(
         &self,
         ctx: &Context<'_>,
