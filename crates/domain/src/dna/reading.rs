@@ -45,6 +45,8 @@ pub(super) struct Word {
     pub holder: Holder,
     /// Whether it tells the state of somebody unnamed: "the ones who were afraid".
     pub of_others: bool,
+    /// Whether it tells of a brother, a friend or another beside the entity.
+    pub of_peers: bool,
 }
 
 #[derive(Debug)]
@@ -114,6 +116,7 @@ impl Reading {
         let of_its_course = reader.is_a_course(&words);
         reader.assign_holders(&mut words);
         reader.mark_others(&mut words);
+        reader.mark_peers(&mut words);
         // A name says nothing of a life, whatever it means: Grace, Hope, Miller.
         for word in &mut words {
             if reader.is_name(word) && !lexicon.modifiers.titles.contains(&word.text) {
@@ -321,6 +324,24 @@ impl Reader<'_> {
             let opened = words[i].text == "who" && others.contains(&words[i - 1].text);
             let continued = words[i - 1].of_others && words[i - 1].clause == words[i].clause;
             words[i].of_others = opened || continued;
+        }
+    }
+
+    /// "my brother was good at everything and I": his until somebody else is told of.
+    fn mark_peers(&self, words: &mut [Word]) {
+        for i in 0..words.len() {
+            let opens = i == 0 || words[i - 1].clause != words[i].clause;
+            let begin = (0..i)
+                .rev()
+                .take_while(|&j| words[j].clause == words[i].clause)
+                .last()
+                .unwrap_or(i);
+            let told = self.mention(words, i).is_some() && !is_governed(words, i, begin);
+            words[i].of_peers = if told {
+                self.lexicon.people.peers.contains(&words[i].text) && !words[i].possessive
+            } else {
+                !opens && words[i - 1].of_peers
+            };
         }
     }
 
