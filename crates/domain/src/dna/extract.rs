@@ -253,12 +253,14 @@ fn is_stray(hits: &[Hit], at: usize, words: &[Word], lexicon: &Lexicon) -> bool 
         .chunk_by(|a, b| a.sentence == b.sentence)
         .find(|it| it[0].sentence == words[hit.from].sentence)
         .is_some_and(|it| {
-            it.iter()
-                .any(|word| lexicon.people.doing.contains(&lexicon.stem(&word.text)))
-                || it.windows(2).any(|pair| {
-                    matches!(pair[0].text.as_str(), "was" | "were" | "as" | "by")
-                        && matches!(pair[1].text.as_str(), "a" | "an" | "the")
-                })
+            it.windows(2).any(|pair| {
+                let article = |i: usize| matches!(pair[i].text.as_str(), "a" | "an" | "the");
+                // "a building" builds nothing.
+                let does = |i: usize| lexicon.people.doing.contains(&lexicon.stem(&pair[i].text));
+                does(0) && std::ptr::eq(&pair[0], &it[0])
+                    || !article(0) && does(1)
+                    || matches!(pair[0].text.as_str(), "was" | "were" | "as" | "by") && article(1)
+            })
         });
     !backed && !done
 }

@@ -393,7 +393,7 @@ impl Lexicon {
     fn is_derived(&self, word: &str) -> bool {
         const SUFFIXES: &[&str] = &[
             "ful", "ness", "ance", "ence", "ity", "ment", "able", "ible", "ous", "ive", "ally",
-            "ist", "ism", "ship", "ion", "or", "er", "al", "ate",
+            "ist", "ism", "ship", "ion", "or", "er", "al", "ate", "ly",
         ];
         SUFFIXES.iter().any(|it| word.ends_with(it))
             && word.len() >= self.stem(word).len() + 2

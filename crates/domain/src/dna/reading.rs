@@ -323,7 +323,7 @@ impl Reader<'_> {
         for i in 1..words.len() {
             let opened = words[i].text == "who" && others.contains(&words[i - 1].text);
             let continued = words[i - 1].of_others && words[i - 1].clause == words[i].clause;
-            words[i].of_others = opened || continued;
+            words[i].of_others = opened || continued || leaves_to_others(words, i);
         }
     }
 
@@ -496,6 +496,14 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// "I let others do the exploring": theirs, not the entity's.
+fn leaves_to_others(words: &[Word], i: usize) -> bool {
+    i >= 2
+        && matches!(words[i - 1].text.as_str(), "others" | "other")
+        && matches!(words[i - 2].text.as_str(), "let" | "lets" | "leave" | "leaves" | "left")
+        && words[i - 2].clause == words[i].clause
 }
 
 /// Whether the person at `i` depends on a preposition: "by his mother".
