@@ -190,7 +190,9 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
                 continue;
             }
             let to = matched.last().copied().unwrap_or(i);
-            if words[to].of_others && !scenery {
+            let of_another = words[to].of_others && !scenery
+                || words[to].of_peers && lexicon.themes[cue.theme].state;
+            if of_another || is_passing(words, i..=to, scenery) {
                 continue;
             }
             hits.push(Hit {
@@ -228,8 +230,69 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
             kept.push(hit);
         }
     }
+    let stray: Vec<bool> = (0..kept.len())
+        .map(|i| is_stray(&kept, i, words, lexicon))
+        .collect();
+    let mut stray = stray.into_iter();
+    kept.retain(|_| !stray.next().unwrap_or(false));
     kept.sort_by_key(|it| (it.from, it.to, it.cue.theme));
     kept
+}
+
+/// One word of scenery, with nothing else of its theme and nobody doing anything about it,
+/// is no reason to believe that it shaped somebody.
+fn is_stray(hits: &[Hit], at: usize, words: &[Word], lexicon: &Lexicon) -> bool {
+    let hit = &hits[at];
+    if !lexicon.themes[hit.cue.theme].scenery || hit.cue.elements.len() > 1 {
+        return false;
+    }
+    let backed = hits
+        .iter()
+        .any(|it| it.cue.theme == hit.cue.theme && !std::ptr::eq(it.cue, hit.cue));
+    let done = words
+        .chunk_by(|a, b| a.sentence == b.sentence)
+        .find(|it| it[0].sentence == words[hit.from].sentence)
+        .is_some_and(|it| {
+            it.windows(2).any(|pair| {
+                let article = |i: usize| matches!(pair[i].text.as_str(), "a" | "an" | "the");
+                // "a building" builds nothing.
+                let does = |i: usize| lexicon.people.doing.contains(&lexicon.stem(&pair[i].text));
+                does(0) && std::ptr::eq(&pair[0], &it[0])
+                    || !article(0) && does(1)
+                    || matches!(pair[0].text.as_str(), "was" | "were" | "as" | "by") && article(1)
+            })
+        });
+    !backed && !done
+}
+
+/// "tried a timetable once", "had an alarm clock one time", "flowers? He doesn't care": what
+/// was met in passing or shrugged off shaped nobody.
+fn is_passing(words: &[Word], hit: RangeInclusive<usize>, scenery: bool) -> bool {
+    let (from, to) = (*hit.start(), *hit.end());
+    let text = |i: usize| words.get(i).map_or("", |it| it.text.as_str());
+    let once = (to..words.len().min(to + 3))
+        .take_while(|&i| words[i].clause == words[to].clause)
+        .any(|i| {
+            let more = matches!(text(i + 1), "a" | "every" | "more" | "again" | "upon");
+            text(i) == "once" && !more || text(i) == "one" && text(i + 1) == "time"
+        });
+    let tried = (0..=from)
+        .rev()
+        .take_while(|&i| words[i].clause == words[from].clause)
+        .any(|i| {
+            matches!(text(i), "tried" | "try")
+                || scenery && matches!(text(i), "had" | "owned" | "bought")
+        });
+    let shrugged = || {
+        (0..words.len())
+            .filter(|&i| words[i].sentence == words[from].sentence)
+            .any(|i| {
+                text(i).ends_with("n't")
+                    && (text(i + 1) == "care" && text(i + 2) != "what"
+                        || text(i + 1) == "see" && text(i + 2) == "why")
+            })
+    };
+    once && tried || scenery && shrugged()
 }
 
 fn match_from(words: &[Word], first: usize, cue: &Cue) -> Option<Vec<usize>> {
@@ -349,8 +412,10 @@ impl Hit<'_> {
             .take_while(|&j| words[j].clause == words[self.from].clause)
             .find(|&j| {
                 let (text, next) = (words[j].text.as_str(), words[j + 1].text.as_str());
-                let unthinkable = (text == "cannot" || text.ends_with("n't"))
-                    && modifiers.imagining.contains(next);
+                let denied = text == "cannot" || text.ends_with("n't");
+                // "couldn't tell you what colour it is".
+                let idle = next == "tell" && words.get(j + 2).is_some_and(|it| it.text == "you");
+                let unthinkable = denied && (idle || modifiers.imagining.contains(next));
                 let rejected = of_authority
                     && (modifiers.rejecting.contains(text)
                         || matches!((text, next), ("away", "from") | ("out", "of")));

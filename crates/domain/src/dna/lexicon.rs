@@ -122,6 +122,8 @@ pub struct Theme {
     pub models: HashSet<Predisposition>,
     /// Whether its words may be mere setting, which counts only where a life is told.
     pub scenery: bool,
+    /// Whether it is somebody's state of mind: that of a brother or a friend is no model.
+    pub state: bool,
 }
 
 /// Words that speak for a theme.
@@ -153,6 +155,10 @@ pub(super) struct People {
     pub things: HashSet<String>,
     pub offspring: HashSet<String>,
     pub perceiving: HashSet<String>,
+    /// Stems by which a mention of a place or a trade becomes part of a life.
+    pub doing: HashSet<String>,
+    /// Relatives and others beside the entity rather than above it.
+    pub peers: HashSet<String>,
 }
 
 /// Words that turn or scale what follows them.
@@ -218,6 +224,8 @@ struct ThemeSource {
     models: Vec<String>,
     #[serde(default)]
     scenery: bool,
+    #[serde(default)]
+    state: bool,
     cues: String,
 }
 
@@ -321,6 +329,7 @@ impl Lexicon {
             points: theme.points.into_iter().collect(),
             models,
             scenery: theme.scenery,
+            state: theme.state,
         });
         Ok(())
     }
@@ -384,7 +393,7 @@ impl Lexicon {
     fn is_derived(&self, word: &str) -> bool {
         const SUFFIXES: &[&str] = &[
             "ful", "ness", "ance", "ence", "ity", "ment", "able", "ible", "ous", "ive", "ally",
-            "ist", "ism", "ship", "ion", "or", "er", "al", "ate",
+            "ist", "ism", "ship", "ion", "or", "er", "al", "ate", "ly",
         ];
         SUFFIXES.iter().any(|it| word.ends_with(it))
             && word.len() >= self.stem(word).len() + 2

@@ -5,6 +5,7 @@
 //! "watched her mother", "the son of a".
 
 mod listing;
+mod others;
 mod words;
 
 pub(super) use listing::Telling;
@@ -45,6 +46,8 @@ pub(super) struct Word {
     pub holder: Holder,
     /// Whether it tells the state of somebody unnamed: "the ones who were afraid".
     pub of_others: bool,
+    /// Whether it tells of a brother, a friend or another beside the entity.
+    pub of_peers: bool,
 }
 
 #[derive(Debug)]
@@ -114,6 +117,7 @@ impl Reading {
         let of_its_course = reader.is_a_course(&words);
         reader.assign_holders(&mut words);
         reader.mark_others(&mut words);
+        reader.mark_peers(&mut words);
         // A name says nothing of a life, whatever it means: Grace, Hope, Miller.
         for word in &mut words {
             if reader.is_name(word) && !lexicon.modifiers.titles.contains(&word.text) {
@@ -312,16 +316,6 @@ impl Reader<'_> {
                     .life_course
                     .contains(&self.lexicon.stem(&words[i].text))
         })
-    }
-
-    /// "the ones who were afraid": what follows is theirs, to the end of the clause.
-    fn mark_others(&self, words: &mut [Word]) {
-        let others = &self.lexicon.modifiers.others;
-        for i in 1..words.len() {
-            let opened = words[i].text == "who" && others.contains(&words[i - 1].text);
-            let continued = words[i - 1].of_others && words[i - 1].clause == words[i].clause;
-            words[i].of_others = opened || continued;
-        }
     }
 
     fn assign_holders(&self, words: &mut [Word]) {

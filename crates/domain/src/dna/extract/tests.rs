@@ -279,12 +279,49 @@ fn directions_stay_right_on_stories_that_were_read() {
 
 #[test]
 fn directions_stay_right_on_stories_two_readers_agreed_on() {
-    let tally = tally(&stories(include_str!("../agreed_stories.toml")));
-    let (right, wrong) = shares(&tally);
-    println!("right {right:.3}, wrong {wrong:.3}: {tally:#?}");
-    assert!(right >= 0.95, "{tally:#?}");
-    assert!(wrong <= 0.02, "{tally:#?}");
-    assert!(tally.moved_though_still.is_empty(), "{tally:#?}");
+    for (set, least, most) in [
+        (include_str!("../agreed_stories.toml"), 0.95, 0.02),
+        (include_str!("../agreed_stories_2.toml"), 0.88, 0.0),
+        (include_str!("../agreed_stories_3.toml"), 0.93, 0.0),
+    ] {
+        let tally = tally(&stories(set));
+        let (right, wrong) = shares(&tally);
+        println!("right {right:.3}, wrong {wrong:.3}: {tally:#?}");
+        assert!(right >= least, "{right}: {tally:#?}");
+        assert!(wrong <= most, "{wrong}: {tally:#?}");
+        assert!(tally.moved_though_still.is_empty(), "{tally:#?}");
+    }
+}
+
+/// Everyday words that said something wrong in stories they were not written for.
+#[test]
+fn an_everyday_word_in_passing_moves_nothing() {
+    for story in [
+        "Ada drew the curtain. The neighbour's car stood in the snow.",
+        "Ada had an alarm clock one time, and she gave it away.",
+        "Ada tried a timetable once, and she tore it up.",
+        "Her brother was good at everything, and everybody said so.",
+        "Ada saw the goat of a neighbour on the bus.",
+        "Ada couldn't tell you what colour the flowers were.",
+        "Ada doesn't care about music and she doesn't see why she should.",
+        "She heard the announcement and looked up.",
+    ] {
+        let it = read(story, "Ada");
+        assert_eq!(moved(&it), [], "{story} {:?}", it.evidence);
+    }
+    let own = read("Ada was good at everything, and everybody said so.", "Ada");
+    assert!(own.dna.confidence_baseline > 0.6);
+    let lived = read("Ada grew up by the timetable of a station master.", "Ada");
+    assert!(lived.dna.temporal_precision > 0.6);
+    let trade = read("Ada's uncle worked in a shop for years.", "Ada");
+    assert!(trade.dna.service_orientation > 0.5);
+}
+
+#[test]
+fn who_is_knocked_down_gets_up_or_does_not() {
+    let resilience = |story: &str| read(story, "Ada").dna.resilience;
+    assert!(resilience("Every bad word knocks her down for weeks.") < 0.4);
+    assert!(resilience("She was knocked down and got up again every time.") > 0.6);
 }
 
 fn story() -> impl Strategy<Value = String> {

@@ -81,6 +81,7 @@ pub(super) fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
             possessive,
             holder: Holder::Own,
             of_others: false,
+            of_peers: false,
         });
     }
     words
