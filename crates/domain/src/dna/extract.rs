@@ -35,8 +35,10 @@ pub struct Extraction {
 ///
 /// Per sentence: a negation within three words before a cue flips it at half weight;
 /// intensifiers count ×1.5, diminishers ×0.5; what was seen in a parent counts in full for
-/// what it models and half for the rest; the k-th hit of a theme counts 1/k, up to the 20th. A trait is
-/// 0.5 plus its points, clamped. Offsets of quotes are characters of `story` as given.
+/// what it models and half for the rest; the k-th hit of a theme counts 1/k, up to the 20th.
+/// A single word of a place or a trade counts only where somebody does something about it or
+/// a second cue of its theme backs it; what was met in passing ("tried it once") or shrugged
+/// off does not. A trait is 0.5 plus its points, clamped. Offsets of quotes are characters of `story` as given.
 pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> {
     let characters = story.trim().chars().count();
     if characters < *STORY_LENGTH.start() {
