@@ -88,8 +88,7 @@ pub(super) fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
             capital: told.chars().next().is_some_and(char::is_uppercase),
             possessive,
             holder: Holder::Own,
-            of_others: false,
-            of_peers: false,
+            beside: None,
         });
     }
     words
