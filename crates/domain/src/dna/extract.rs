@@ -7,7 +7,7 @@ use super::{
     evidence::settle,
     lexicon::{Cue, Lexicon, lexicon},
     narrative::Narrative,
-    reading::{Holder, Reading, Telling, Word},
+    reading::{Beside, Holder, Reading, Telling, Word},
 };
 
 /// How long a story may be, in characters after trimming.
@@ -35,8 +35,10 @@ pub struct Extraction {
 ///
 /// Per sentence: a negation within three words before a cue flips it at half weight;
 /// intensifiers count ×1.5, diminishers ×0.5; what was seen in a parent counts in full for
-/// what it models and half for the rest; the k-th hit of a theme counts 1/k, up to the 20th. A trait is
-/// 0.5 plus its points, clamped. Offsets of quotes are characters of `story` as given.
+/// what it models and half for the rest; the k-th hit of a theme counts 1/k, up to the 20th.
+/// A single word of a place or a trade counts only where somebody does something about it or
+/// a second cue of its theme backs it; what was met in passing ("tried it once") or shrugged
+/// off does not. A trait is 0.5 plus its points, clamped. Offsets of quotes are characters of `story` as given.
 pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> {
     let characters = story.trim().chars().count();
     if characters < *STORY_LENGTH.start() {
@@ -190,8 +192,11 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
                 continue;
             }
             let to = matched.last().copied().unwrap_or(i);
-            let of_another = words[to].of_others && !scenery
-                || words[to].of_peers && lexicon.themes[cue.theme].state;
+            let of_another = match words[to].beside {
+                Some(Beside::Others) => !scenery,
+                Some(Beside::Peer) => lexicon.themes[cue.theme].state,
+                None => false,
+            };
             if of_another || is_passing(words, i..=to, scenery) {
                 continue;
             }
@@ -249,18 +254,20 @@ fn is_stray(hits: &[Hit], at: usize, words: &[Word], lexicon: &Lexicon) -> bool 
     let backed = hits
         .iter()
         .any(|it| it.cue.theme == hit.cue.theme && !std::ptr::eq(it.cue, hit.cue));
-    let done = words
-        .chunk_by(|a, b| a.sentence == b.sentence)
-        .find(|it| it[0].sentence == words[hit.from].sentence)
-        .is_some_and(|it| {
-            it.windows(2).any(|pair| {
-                let article = |i: usize| matches!(pair[i].text.as_str(), "a" | "an" | "the");
-                // "a building" builds nothing.
-                let does = |i: usize| lexicon.people.doing.contains(&lexicon.stem(&pair[i].text));
-                does(0) && std::ptr::eq(&pair[0], &it[0])
-                    || !article(0) && does(1)
-                    || matches!(pair[0].text.as_str(), "was" | "were" | "as" | "by") && article(1)
-            })
+    let sentence = words[hit.from].sentence;
+    let done = (0..words.len())
+        .filter(|&i| words[i].sentence == sentence)
+        .any(|i| {
+            let before = match i.checked_sub(1).map(|it| &words[it]) {
+                Some(it) if it.sentence == sentence => it.text.as_str(),
+                _ => "",
+            };
+            if matches!(words[i].text.as_str(), "a" | "an" | "the") {
+                return matches!(before, "was" | "were" | "as" | "by");
+            }
+            // "a building" builds nothing.
+            let acts = !matches!(before, "a" | "an" | "the");
+            acts && lexicon.people.doing.contains(&lexicon.stem(&words[i].text))
         });
     !backed && !done
 }

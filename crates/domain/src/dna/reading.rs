@@ -22,6 +22,15 @@ pub(super) enum Holder {
     Kin,
 }
 
+/// Somebody beside the entity and its elders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Somebody unnamed: "the ones who were afraid".
+    Others,
+    /// A brother, a friend, a neighbour.
+    Peer,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gender {
     Male,
@@ -44,10 +53,8 @@ pub(super) struct Word {
     /// The numbers the lexicon knows it by.
     pub numbers: [Option<u32>; 2],
     pub holder: Holder,
-    /// Whether it tells the state of somebody unnamed: "the ones who were afraid".
-    pub of_others: bool,
-    /// Whether it tells of a brother, a friend or another beside the entity.
-    pub of_peers: bool,
+    /// Of whom it tells, if neither of the entity nor of those who raised it.
+    pub beside: Option<Beside>,
 }
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Words that tell of somebody else than the entity and those who raised it.
 
-use super::{Reader, Word, is_governed};
+use super::{Beside, Reader, Word, is_governed};
 
 impl Reader<'_> {
     /// "the ones who were afraid": what follows is theirs, to the end of the clause.
@@ -8,13 +8,16 @@ impl Reader<'_> {
         let others = &self.lexicon.modifiers.others;
         for i in 1..words.len() {
             let opened = words[i].text == "who" && others.contains(&words[i - 1].text);
-            let continued = words[i - 1].of_others && words[i - 1].clause == words[i].clause;
-            words[i].of_others = opened || continued || leaves_to_others(words, i);
+            let continued = words[i - 1].beside.is_some() && words[i - 1].clause == words[i].clause;
+            if opened || continued || leaves_to_others(words, i) {
+                words[i].beside = Some(Beside::Others);
+            }
         }
     }
 
     /// "my brother was good at everything and I": his until somebody else is told of.
     pub(super) fn mark_peers(&self, words: &mut [Word]) {
+        let mut of_a_peer = false;
         for i in 0..words.len() {
             let opens = i == 0 || words[i - 1].clause != words[i].clause;
             let begin = (0..i)
@@ -23,11 +26,14 @@ impl Reader<'_> {
                 .last()
                 .unwrap_or(i);
             let told = self.mention(words, i).is_some() && !is_governed(words, i, begin);
-            words[i].of_peers = if told {
+            of_a_peer = if told {
                 self.lexicon.people.peers.contains(&words[i].text) && !words[i].possessive
             } else {
-                !opens && words[i - 1].of_peers
+                !opens && of_a_peer
             };
+            if of_a_peer && words[i].beside.is_none() {
+                words[i].beside = Some(Beside::Peer);
+            }
         }
     }
 }

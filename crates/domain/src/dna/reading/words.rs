@@ -30,6 +30,14 @@ pub(super) fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
             if c == '.' && (next_is_digit || abbreviated) {
                 continue;
             }
+            // A line that goes on in lower case was only wrapped.
+            let wrapped = c == '\n'
+                && characters
+                    .peek()
+                    .is_some_and(|((_, it), _)| it.is_lowercase());
+            if wrapped {
+                continue;
+            }
             if SENTENCE_ENDS.contains(&c) {
                 sentence += 1;
                 clause += 1;
@@ -80,8 +88,7 @@ pub(super) fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
             capital: told.chars().next().is_some_and(char::is_uppercase),
             possessive,
             holder: Holder::Own,
-            of_others: false,
-            of_peers: false,
+            beside: None,
         });
     }
     words
