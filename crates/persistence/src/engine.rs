@@ -311,6 +311,14 @@ pub fn backend_of(url: &str) -> Result<DbBackend> {
     }
 }
 
+/// An empty JSON array, of the type of a JSON column.
+pub fn empty_array(db: &impl ConnectionTrait) -> &'static str {
+    match db.get_database_backend() {
+        DbBackend::Sqlite => "'[]'",
+        _ => "'[]'::jsonb",
+    }
+}
+
 /// "column is one of these ids", with constant text for any number of them.
 pub fn one_of(
     db: &impl ConnectionTrait,

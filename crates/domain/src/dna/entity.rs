@@ -210,7 +210,8 @@ pub struct EntityDna {
     pub extractor: Extractor,
     /// The seed of its inheritance: the same parents, story and seed give the same DNA.
     pub seed: Option<i64>,
-    /// What moved each value, and by how much.
+    /// What moved each value, and by how much. Large: lists leave it out.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
     pub evidence: Json<Vec<Evidence>>,
     /// Rises with every change; see `revisions`.
     pub revision: i32,

@@ -1,5 +1,7 @@
 //! Entities and their DNA, as the API shows them.
 
+use std::{collections::HashMap, sync::Arc};
+
 use app::{Access, Cx};
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use domain::{
@@ -153,6 +155,25 @@ by_key!(DnaOf => EntityDna, |it: &EntityDna| DnaOf(it.row.entity_id), async |loa
     let rows = persistence::dna::dna_of_many(loaders.cx.reader(), &scope, &ids).await?;
     rows.into_iter().map(|row| EntityDna { row })
 });
+/// What moved the values of an entity's DNA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct EvidenceOf(EntityId);
+
+impl async_graphql::dataloader::Loader<EvidenceOf> for loader::Loaders {
+    type Value = Arc<Vec<dna::Evidence>>;
+    type Error = crate::Failure;
+
+    async fn load(&self, keys: &[EvidenceOf]) -> Result<HashMap<EvidenceOf, Self::Value>> {
+        let scope = self.cx.viewer.entities(Access::Read)?;
+        let ids: Vec<EntityId> = keys.iter().map(|it| it.0).collect();
+        let rows = persistence::dna::evidence_of(self.cx.reader(), &scope, &ids).await?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, it)| (EvidenceOf(id), Arc::new(it)))
+            .collect())
+    }
+}
+
 by_key!(OriginOf => EntityOrigin, |it: &EntityOrigin| OriginOf(it.row.entity_id), async |loaders, keys| {
     let scope = loaders.cx.viewer.entities(Access::Read)?;
     let ids: Vec<EntityId> = keys.iter().map(|it| it.0).collect();
@@ -417,6 +438,13 @@ async fn kin(
 
 #[ComplexObject]
 impl EntityDna {
+    /// What moved each value, and by how much: the points of a trait's evidence add up to its
+    /// value less 0.5, unless it was clamped.
+    async fn evidence(&self, ctx: &Context<'_>) -> Result<Arc<Vec<dna::Evidence>>> {
+        let found = loader::one(ctx, EvidenceOf(self.row.entity_id)).await?;
+        Ok(found.unwrap_or_default())
+    }
+
     /// The entity it descends from; null for one that was told, or whose parent is gone.
     async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Entity>> {
         match self.row.parent_id {

@@ -7,7 +7,7 @@ use domain::{
     },
     values::Json,
 };
-use sea_orm::entity::prelude::*;
+use sea_orm::{Iterable, QuerySelect, Select, entity::prelude::*, sea_query::Expr};
 
 use crate::{
     Result, engine,
@@ -275,19 +275,53 @@ pub async fn dna_of(db: &impl ConnectionTrait, entity: EntityId) -> Result<Optio
     Ok(row.map(EntityDna::from))
 }
 
-/// The DNA of those entities that are in scope; one statement with constant text.
+/// The DNA of those entities that are in scope, without its evidence, which is most of a row
+/// and seldom asked for; one statement with constant text.
 pub async fn dna_of_many(
     db: &impl ConnectionTrait,
     scope: &EntityScope,
     entities: &[EntityId],
 ) -> Result<Vec<EntityDna>> {
-    let entity = (entity_dna::Entity, entity_dna::Column::EntityId);
-    let rows = entity_dna::Entity::find()
-        .filter(engine::one_of(db, entity, entities.iter().copied()))
-        .filter(entity_dna::Column::EntityId.in_subquery(scope.ids(db)))
+    use entity_dna::Column;
+    let light = Column::iter().filter(|it| !matches!(it, Column::Evidence));
+    let rows = within(db, scope, entities)
+        .select_only()
+        .columns(light)
+        .column_as(Expr::cust(engine::empty_array(db)), "evidence")
+        .into_model::<entity_dna::Model>()
         .all(db)
         .await?;
     Ok(rows.into_iter().map(EntityDna::from).collect())
+}
+
+/// The evidence of the DNA of those entities that are in scope.
+pub async fn evidence_of(
+    db: &impl ConnectionTrait,
+    scope: &EntityScope,
+    entities: &[EntityId],
+) -> Result<Vec<(EntityId, Vec<Evidence>)>> {
+    use entity_dna::Column;
+    let rows: Vec<(EntityId, Json<Vec<Evidence>>)> = within(db, scope, entities)
+        .select_only()
+        .columns([Column::EntityId, Column::Evidence])
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|(id, it)| (id, it.0)).collect())
+}
+
+fn within(
+    db: &impl ConnectionTrait,
+    scope: &EntityScope,
+    entities: &[EntityId],
+) -> Select<entity_dna::Entity> {
+    let entity = (entity_dna::Entity, entity_dna::Column::EntityId);
+    let select =
+        entity_dna::Entity::find().filter(engine::one_of(db, entity, entities.iter().copied()));
+    if scope.is_everything() {
+        return select;
+    }
+    select.filter(entity_dna::Column::EntityId.in_subquery(scope.ids(db)))
 }
 
 /// One revision of an entity that the caller has in scope.
