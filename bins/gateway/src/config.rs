@@ -318,6 +318,16 @@ pub struct Config {
     )]
     pub policy_version: String,
 
+    /// A CSV file of further voices, with the columns speaker, gender (F or M), age, accent, and
+    /// optionally region and model.
+    #[arg(
+        long,
+        env = "ANIMA_VOICES",
+        value_name = "FILE",
+        help_heading = "Application"
+    )]
+    pub voices: Option<PathBuf>,
+
     /// What to log: a level, or directives such as `info,anima_app=debug`.
     #[arg(
         long,

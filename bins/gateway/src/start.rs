@@ -4,6 +4,7 @@
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use app::{Services, Settings, identity::first_start};
+use domain::dna::voice::Catalogue;
 use persistence::{Db, engine::Options};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -124,9 +125,26 @@ pub async fn services(config: &Config) -> Result<Arc<Services>, StartError> {
         .map_err(|error| StartError::database(config, "cannot be written", with_causes(&error)))?;
     let settings = Settings {
         policy_version: config.policy_version.clone(),
+        voices: voices(config)?,
         ..Settings::default()
     };
     Ok(Services::system(db, settings))
+}
+
+/// The built-in voices and those of the operator's file.
+fn voices(config: &Config) -> Result<Arc<Catalogue>, StartError> {
+    let Some(file) = &config.voices else {
+        return Ok(Arc::new(Catalogue::built_in().clone()));
+    };
+    let wrong = |cause: &dyn std::fmt::Display| {
+        StartError::Config(format!(
+            "--voices (ANIMA_VOICES): {}: {cause}",
+            file.display()
+        ))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let catalogue = Catalogue::with_file(&text).map_err(|error| wrong(&error))?;
+    Ok(Arc::new(catalogue))
 }
 
 async fn schema(config: &Config, db: &Db) -> Result<(), StartError> {

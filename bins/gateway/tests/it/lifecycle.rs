@@ -370,3 +370,18 @@ async fn readiness_follows_the_database_and_metrics_are_for_this_machine() {
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(server.send("GET /health/live", &[], b"").await.status, 200);
 }
+
+#[test]
+fn a_file_of_voices_that_cannot_be_read_is_said_with_its_line() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("voices.csv");
+    std::fs::write(&file, "speaker,gender,age,accent\nv1,X,30,Welsh\n").unwrap();
+    let voices = format!("--voices={}", file.display());
+    let output = run(&[&url(&directory), "--listen=127.0.0.1:0", &voices]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("--voices") && told.contains("line 2"),
+        "{told}"
+    );
+}
