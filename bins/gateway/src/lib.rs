@@ -15,6 +15,7 @@ pub mod caller;
 pub mod commands;
 pub mod config;
 pub mod documents;
+pub mod export;
 pub mod graphiql;
 pub mod health;
 pub mod http;

@@ -29,7 +29,7 @@ use crate::{
     caller::{ACT_AS, COST, REQUEST_ID},
     config::Config,
     documents::Documents,
-    graphiql,
+    export, graphiql,
     health::{self, Readiness},
     http::{self, Media, RequestId, around},
     limits::Limits,
@@ -138,6 +138,7 @@ impl Gateway {
     fn routes(self: &Arc<Self>) -> Router {
         let mut routes = Router::new()
             .route("/graphql", any(http::graphql))
+            .route("/export/{user}", get(export::export))
             .route("/health/live", get(health::live))
             .route("/health/ready", get(health::ready))
             .route("/metrics", get(gateway_metrics::to_loopback));

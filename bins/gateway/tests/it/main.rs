@@ -9,6 +9,7 @@
 
 mod attacks;
 mod documents;
+mod export;
 mod http;
 mod lifecycle;
 mod limits;
