@@ -245,7 +245,7 @@ async fn postgres(options: &Options, url: &str) -> Result<DatabaseConnection> {
 
 /// A statement whose text never changes. `$1`, `$2` … on both engines.
 ///
-/// Write the text once per engine where they differ, with [`any`] for a list of ids.
+/// Write the text once per engine where they differ, with [`one_of`] for a list of ids.
 pub fn statement(
     backend: DbBackend,
     sql: &str,
@@ -254,24 +254,7 @@ pub fn statement(
     Statement::from_sql_and_values(backend, sql, values)
 }
 
-/// The SQL for "is one of the list in parameter `$n`", for [`id_list`]: constant text for any
-/// number of ids, so that it is prepared once.
-pub fn any(backend: DbBackend, n: u8) -> String {
-    match backend {
-        DbBackend::Sqlite => format!("IN (SELECT unhex(value) FROM json_each(${n}))"),
-        _ => format!("= ANY(${n})"),
-    }
-}
-
-/// A table of the ids in parameter `$n`, one column `id`, for joins: `FROM {} AS wanted`.
-pub fn ids_table(backend: DbBackend, n: u8) -> String {
-    match backend {
-        DbBackend::Sqlite => format!("(SELECT unhex(value) AS id FROM json_each(${n}))"),
-        _ => format!("(SELECT unnest(${n}) AS id)"),
-    }
-}
-
-/// The parameter for [`any`] and [`ids_table`].
+/// A list of ids as one parameter, for [`one_of`] and for joins.
 pub fn id_list(backend: DbBackend, ids: impl IntoIterator<Item = impl Into<Uuid>>) -> Value {
     match backend {
         DbBackend::Sqlite => {

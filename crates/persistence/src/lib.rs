@@ -13,7 +13,7 @@
 //!    exhaustive: a column forgotten on either side does not compile. Add the table to
 //!    `every_table_can_be_selected` in `tests/it/schema.rs`.
 //! 4. Queries beside it: `insert`, `update`, `by_ids` (for a loader: constant text, see
-//!    [`engine::any`]), lists through [`page::fetch`], and lists of each of several parents
+//!    [`engine::one_of`]), lists through [`page::fetch`], and lists of each of several parents
 //!    through [`page::Children`].
 //! 5. `graphql`: the wrapper with `#[graphql(flatten)]`, its relations, its loader.
 

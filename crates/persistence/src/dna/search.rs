@@ -17,7 +17,7 @@ use sea_orm::{
 
 use super::{entities, entity_dna};
 use crate::{
-    Result,
+    Result, engine,
     page::{self, Page, Slice},
     scope::EntityScope,
 };
@@ -122,17 +122,6 @@ fn bounded(mut all: Condition, column: &SimpleExpr, bounds: Bounds) -> Condition
     all.add_option(lte.map(|x| column.clone().lte(x)))
 }
 
-/// `name LIKE '%part%'` with the part's own wildcards taken literally, whatever the case.
-pub(crate) fn contains(column: SimpleExpr, part: &str) -> SimpleExpr {
-    let literal = part
-        .to_lowercase()
-        .replace('\\', r"\\")
-        .replace('%', r"\%")
-        .replace('_', r"\_");
-    let pattern = sea_orm::sea_query::LikeExpr::new(format!("%{literal}%")).escape('\\');
-    Expr::expr(sea_orm::sea_query::Func::lower(column)).like(pattern)
-}
-
 fn filtered(
     db: &impl ConnectionTrait,
     scope: &EntityScope,
@@ -150,13 +139,15 @@ fn filtered(
         pattern_windows,
         generation,
     } = filter;
-    let column = |it| Expr::col((entities::Entity, it));
     let mut all = Condition::all();
     all = all.add_option(owner.map(|it| entities::Column::OwnerId.eq(it)));
     all = all.add_option(kinds.clone().map(|it| entities::Column::Kind.is_in(it)));
     all = all.add_option(name.as_ref().map(|it| entities::Column::Name.eq(it)));
     let name_contains = name_contains.as_ref();
-    all = all.add_option(name_contains.map(|it| contains(column(entities::Column::Name), it)));
+    all = all.add_option(
+        name_contains
+            .map(|it| engine::contains(db, (entities::Entity, entities::Column::Name), it)),
+    );
     all = all.add_option(is_active.map(|it| entities::Column::IsActive.eq(it)));
     all = all.add_option(is_cast.map(|cast| {
         if cast {
@@ -247,7 +238,7 @@ pub async fn profiles_of(
 ) -> Result<Vec<EntityProfile>> {
     let id = (entity_profile::Entity, entity_profile::Column::EntityId);
     let rows = entity_profile::Entity::find()
-        .filter(crate::engine::one_of(db, id, ids.iter().copied()))
+        .filter(engine::one_of(db, id, ids.iter().copied()))
         .filter(entity_profile::Column::EntityId.in_subquery(scope.ids(db)))
         .all(db)
         .await?;
