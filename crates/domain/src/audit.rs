@@ -115,6 +115,26 @@ pub const RESERVED_TYPES: [&str; 16] = [
     "user_merged",
 ];
 
+/// Types that say what people did with the system, rather than what a device or an entity
+/// lives through: nothing is learned from them, and the owner of a device does not read them.
+pub const AUDIT_TYPES: [&str; 8] = [
+    "api_call",
+    "data_exported",
+    "dna_changed",
+    "risk_reviewed",
+    "token_created",
+    "token_revoked",
+    "user_erased",
+    "user_merged",
+];
+
+impl Severity {
+    /// This one and those that matter more.
+    pub fn and_above(self) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |it| *it >= self)
+    }
+}
+
 /// An event type is `[a-z_]{1,50}`.
 pub fn check_event_type(event_type: &str) -> Result<(), Invalid> {
     let mut check = Check::new();
@@ -170,6 +190,19 @@ mod tests {
         assert!(check_event_type("token_created").is_ok());
         assert!(check_own_event_type("token_created").is_err());
         assert!(check_own_event_type("kettle_boiled").is_ok());
+    }
+
+    #[test]
+    fn audit_types_are_the_systems_own() {
+        assert!(AUDIT_TYPES.iter().all(|it| RESERVED_TYPES.contains(it)));
+    }
+
+    #[test]
+    fn severities_rise() {
+        let above = |it: Severity| it.and_above().map(Severity::as_str).collect::<Vec<_>>();
+        assert_eq!(above(Severity::Error), ["error", "critical"]);
+        assert_eq!(above(Severity::Debug).len(), 5);
+        assert_eq!(above(Severity::Critical), ["critical"]);
     }
 
     #[test]

@@ -6,9 +6,17 @@ use crate::{
     conversation::ConversationId, identity::UserId, persona::PersonaDefinitionId, values::Json,
 };
 
+mod command;
+mod health;
+pub mod pattern;
 mod profile;
 mod tree;
 
+pub use command::{
+    COMMANDS_KEPT, DEVICE_COMMAND, DeviceCommand, MAX_BROADCAST, Order, check_command,
+};
+pub use health::DeviceHealth;
+pub use pattern::{LearnedPattern, LearnedPatternId, PatternKind};
 pub use profile::{
     DEFAULT_LED_COUNT, DeviceGroupProfile, DeviceProfile, MAX_CAPABILITIES, MAX_DOCUMENT_BYTES,
     ZoneProfile, checked_onboarding,
@@ -120,9 +128,8 @@ pub struct Device {
     /// What the first start gathered: any JSON object.
     #[cfg_attr(feature = "graphql", graphql(skip))]
     pub onboarding: Json<serde_json::Value>,
-    /// What it last reported of its health: any JSON object.
-    #[cfg_attr(feature = "graphql", graphql(skip))]
-    pub health: Option<Json<serde_json::Value>>,
+    /// What it last reported of its health.
+    pub health: Option<Json<DeviceHealth>>,
     /// When it last reported.
     pub last_heartbeat_at: Option<DateTime<Utc>>,
     /// The persona definition on duty there.
@@ -145,6 +152,15 @@ impl Device {
             Some(at) if now - at <= OFFLINE_AFTER => self.status,
             _ => DeviceStatus::Offline,
         }
+    }
+
+    /// Since when the device is offline although its row does not say so yet: 300 seconds
+    /// after it was last heard.
+    pub fn unnoticed_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let gone =
+            self.status != DeviceStatus::Offline && self.status_at(now) == DeviceStatus::Offline;
+        let heard = self.last_heartbeat_at.unwrap_or(self.updated_at);
+        gone.then(|| (heard + OFFLINE_AFTER).min(now))
     }
 }
 
@@ -236,7 +252,11 @@ mod tests {
         assert_eq!(device.status_at(after(301)), DeviceStatus::Offline);
         device.status = DeviceStatus::Busy;
         assert_eq!(device.status_at(after(299)), DeviceStatus::Busy);
+        assert_eq!(device.unnoticed_since(after(300)), None);
+        assert_eq!(device.unnoticed_since(after(301)), Some(after(300)));
         device.last_heartbeat_at = None;
         assert_eq!(device.status_at(after(0)), DeviceStatus::Offline);
+        device.status = DeviceStatus::Offline;
+        assert_eq!(device.unnoticed_since(after(999)), None);
     }
 }
