@@ -89,6 +89,8 @@ fn learned_patterns() -> Table {
             user().optional(),
             one_of("kind", &["temporal", "sequence", "social"]),
             one_of("window", &["short", "medium", "long"]),
+            // What makes it the same pattern when it is seen again.
+            text("pattern_key"),
             text("description"),
             document("evidence"),
             score("confidence"),
@@ -98,4 +100,6 @@ fn learned_patterns() -> Table {
             boolean("is_active", true),
         ],
     )
+    .unique(&["entity_id", "window", "pattern_key"])
+    .index(&["is_active", "last_seen_at"])
 }

@@ -35,6 +35,7 @@ fn events() -> Table {
     )
     .index(&["event_type", "occurred_at"])
     .index(&["device_id", "occurred_at"])
+    .index(&["entity_id", "occurred_at"])
     .index(&["user_id", "occurred_at"])
     .index(&["occurred_at"])
 }

@@ -12,6 +12,7 @@
 
 use std::{str::FromStr, time::Duration};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
@@ -292,6 +293,20 @@ pub fn backend_of(url: &str) -> Result<DbBackend> {
         }
         _ => Err(Error::Url),
     }
+}
+
+/// A time as text, as SQLite keeps it; PostgreSQL reads it too.
+pub fn time_text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, false)
+}
+
+/// The hour a time lies in, in UTC, as text: `2026-09-01T12`.
+pub fn hour_text(db: &impl ConnectionTrait, column: impl IntoColumnRef) -> Expr {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => "SUBSTR(?, 1, 13)",
+        _ => "TO_CHAR($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24')",
+    };
+    Expr::cust_with_exprs(sql, [Expr::col(column)])
 }
 
 /// An empty JSON array, of the type of a JSON column.

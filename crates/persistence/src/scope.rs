@@ -2,13 +2,14 @@
 //!
 //! `app` makes these from the viewer; a query that could leak cannot be built without one.
 
-use domain::{device::DeviceId, dna::EntityId, identity::UserId};
+use domain::{audit::AUDIT_TYPES, device::DeviceId, dna::EntityId, identity::UserId};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Select,
     sea_query::{ExprTrait, SelectStatement},
 };
 
 use crate::{
+    audit::events,
     device::{device_groups, devices, zones},
     dna::entities,
     engine,
@@ -47,6 +48,15 @@ pub enum DeviceScope {
     /// A device, itself.
     Itself(DeviceId),
     /// Everybody's.
+    All,
+}
+
+/// Which entries of the log a query may touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventScope {
+    /// What devices live through: not what people did with the system.
+    OfDevices(DeviceScope),
+    /// Everything.
     All,
 }
 
@@ -117,15 +127,25 @@ impl EntityScope {
 }
 
 impl DeviceScope {
+    /// The condition on `devices`.
+    pub fn condition(self) -> Condition {
+        match self {
+            Self::None => nothing(),
+            Self::OwnedBy(owner) => Condition::all().add(devices::Column::OwnerId.eq(owner)),
+            Self::Itself(id) => Condition::all().add(devices::Column::Id.eq(id)),
+            Self::All => Condition::all(),
+        }
+    }
+
     /// The devices in scope.
     pub fn devices(self) -> Select<devices::Entity> {
-        let select = devices::Entity::find();
-        match self {
-            Self::None => select.filter(nothing()),
-            Self::OwnedBy(owner) => select.filter(devices::Column::OwnerId.eq(owner)),
-            Self::Itself(id) => select.filter(devices::Column::Id.eq(id)),
-            Self::All => select,
-        }
+        devices::Entity::find().filter(self.condition())
+    }
+
+    /// The ids of the devices in scope, for a subquery.
+    pub fn device_ids(self) -> SelectStatement {
+        let mut select = self.devices().select_only().column(devices::Column::Id);
+        QuerySelect::query(&mut select).to_owned()
     }
 
     /// The zones in scope.
@@ -154,6 +174,19 @@ impl DeviceScope {
             Self::None | Self::Itself(_) => false,
             Self::OwnedBy(own) => own == owner,
             Self::All => true,
+        }
+    }
+}
+
+impl EventScope {
+    /// The entries in scope.
+    pub fn events(self) -> Select<events::Entity> {
+        let select = events::Entity::find();
+        match self {
+            Self::OfDevices(scope) => select
+                .filter(events::Column::DeviceId.in_subquery(scope.device_ids()))
+                .filter(events::Column::EventType.is_not_in(AUDIT_TYPES)),
+            Self::All => select,
         }
     }
 }
