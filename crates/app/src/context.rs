@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::dna::voice::Catalogue;
 use inference::llm::Llm;
 use persistence::Db;
@@ -71,6 +71,8 @@ pub struct Settings {
     pub voices: Arc<Catalogue>,
     /// How long one try of the language model may take.
     pub llm_timeout: Duration,
+    /// How long entries of the log are kept that are not critical; without end when not said.
+    pub events_kept: Option<TimeDelta>,
 }
 
 impl Default for Settings {
@@ -80,6 +82,7 @@ impl Default for Settings {
             extractor: ExtractorChoice::Lexicon,
             voices: Arc::new(Catalogue::built_in().clone()),
             llm_timeout: Duration::from_secs(30),
+            events_kept: Some(TimeDelta::days(90)),
         }
     }
 }
@@ -142,6 +145,11 @@ impl Cx {
     /// For reading outside a transaction.
     pub fn reader(&self) -> &DatabaseConnection {
         self.services.db.reader()
+    }
+
+    /// For reading what may lag behind a little: from the replica, where there is one.
+    pub fn lagging_reader(&self) -> &DatabaseConnection {
+        self.services.db.lagging_reader()
     }
 
     /// The pool that writes, for a single statement; anything more takes [`Cx::begin`].

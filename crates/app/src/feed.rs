@@ -13,7 +13,8 @@ use std::{
 
 use domain::{
     audit::{Event, EventId},
-    identity::AccessTokenId,
+    device::DeviceId,
+    identity::{AccessTokenId, UserId},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -30,6 +31,22 @@ use crate::Services;
 pub enum Change {
     /// An event was logged.
     EventLogged(Logged),
+    /// Many events were logged at once: at most [`EVENTS_AT_ONCE`] of them.
+    EventsLogged(Vec<Logged>),
+    /// A device is not as it was: what its owner says of it, its status, or who is cast there.
+    DeviceChanged {
+        /// Which.
+        device: DeviceId,
+        /// Whose.
+        owner: UserId,
+    },
+    /// A command was sent to devices of a person; the event that keeps it says to which.
+    DeviceCommanded {
+        /// The event.
+        event: EventId,
+        /// Whose devices.
+        owner: UserId,
+    },
     /// A token was revoked: sockets that it opened must close.
     TokenRevoked(AccessTokenId),
     /// The connection to the other processes was away: what they said meanwhile is lost. Who
@@ -37,6 +54,10 @@ pub enum Change {
     #[serde(skip)]
     Missed,
 }
+
+/// So many events are told in one change: a batch must not fill the feed, nor be too large for
+/// the other processes.
+pub const EVENTS_AT_ONCE: usize = 50;
 
 /// An event that was logged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

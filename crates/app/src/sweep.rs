@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Cx, Result, idempotency, outbox};
+use crate::{Cx, Result, audit, device, idempotency, outbox};
 
 /// Something to be done now and then.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,21 @@ pub const SWEEPS: &[Sweep] = &[
         name: "tokens_prune",
         every: HOUR,
         run: |cx| Box::pin(crate::identity::tokens_prune(cx)),
+    },
+    Sweep {
+        name: "devices_gone",
+        every: Duration::from_secs(15),
+        run: |cx| Box::pin(device::devices_gone(cx)),
+    },
+    Sweep {
+        name: "patterns",
+        every: Duration::from_hours(6),
+        run: |cx| Box::pin(device::patterns_sweep(cx)),
+    },
+    Sweep {
+        name: "events_prune",
+        every: HOUR,
+        run: |cx| Box::pin(audit::prune(cx)),
     },
 ];
 

@@ -10,8 +10,8 @@ use persistence::{
     engine,
 };
 
-use super::managed;
-use crate::{Access, Cx, Error, Result, audit};
+use super::{changed, managed};
+use crate::{Access, Change, Cx, Error, Result, audit};
 
 /// Onto which device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,14 @@ pub async fn entity_cast(cx: &Cx, id: EntityId, target: CastTarget) -> Result<Ca
         }
         Err(other) => return Err(other.into()),
     }
+    changed(&txn, &device);
+    if let Some(before) = entity.device_id {
+        let owner = entity.owner_id;
+        txn.publish(Change::DeviceChanged {
+            device: before,
+            owner,
+        });
+    }
     let object = Some(id.to_string());
     audit::call(cx, &txn, "entityCast", object, Some(entity.owner_id)).await?;
     txn.commit().await?;
@@ -139,6 +147,9 @@ pub async fn entity_uncast(cx: &Cx, id: EntityId) -> Result<Cast> {
     };
     let device = devices_by_ids(&*txn, devices, &[device]).await?.pop();
     rows::entity_cast(&*txn, id, None, cx.now()).await?;
+    if let Some(device) = &device {
+        changed(&txn, device);
+    }
     let object = Some(id.to_string());
     audit::call(cx, &txn, "entityUncast", object, Some(entity.owner_id)).await?;
     txn.commit().await?;

@@ -1,10 +1,14 @@
 //! Devices, the zones and groups they stand in, and the entities cast onto them.
 //!
 //! What people do with their devices. What a device does by itself, by its own token, is its
-//! first start ([`onboarding_complete`]); it manages nothing, not even itself.
+//! first start ([`onboarding_complete`]), its heartbeat, and, of a hub, commands; it manages
+//! nothing, not even itself.
 
 mod cast;
+mod command;
 mod group;
+mod heartbeat;
+mod pattern;
 mod zone;
 
 use domain::{
@@ -23,16 +27,22 @@ use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
 use crate::{
-    Access, Cx, Error, Patch, Result, Txn, audit,
+    Access, Change, Cx, Error, Patch, Result, Txn, audit,
     idempotency::{self, Claim, Once},
     identity::{Holder, NewToken, mint, revoke},
 };
 
 pub use cast::{Cast, CastTarget, entity_cast, entity_uncast};
+pub use command::{
+    CommandListener, DeviceBroadcast, DeviceCommandSend, device_broadcast, device_command, listen,
+};
 pub use group::{
     DeviceGroupCreate, DeviceGroupUpdate, device_group_create, device_group_delete,
     device_group_update,
 };
+pub use heartbeat::{DeviceHeartbeat, device_heartbeat, devices_gone};
+pub(crate) use pattern::patterns_learn;
+pub use pattern::{PATTERNS_LEARN, patterns_refresh, patterns_sweep};
 pub use zone::{ZoneCreate, ZoneUpdate, zone_create, zone_delete, zone_update};
 
 /// The devices, zones and groups that the viewer manages.
@@ -44,6 +54,14 @@ fn managed(cx: &Cx) -> Result<DeviceScope> {
         DeviceScope::None => Err(Error::Forbidden("this token reaches no devices")),
         scope @ (DeviceScope::OwnedBy(_) | DeviceScope::All) => Ok(scope),
     }
+}
+
+/// Tells subscribers that a device is not as it was.
+fn changed(txn: &Txn, device: &Device) {
+    txn.publish(Change::DeviceChanged {
+        device: device.id,
+        owner: device.owner_id,
+    });
 }
 
 /// A device to be registered.
@@ -122,6 +140,7 @@ pub async fn device_register(
         .map_err(serial_number_taken)?;
     let text = mint_for(cx, &txn, &device).await?;
     claim.keep(&txn, device.id).await?;
+    changed(&txn, &device);
     let object = Some(device.id.to_string());
     audit::call(cx, &txn, "deviceRegister", object, Some(owner)).await?;
     txn.commit().await?;
@@ -283,6 +302,7 @@ pub async fn device_update(cx: &Cx, input: DeviceUpdate) -> Result<Device> {
     devices::Entity::replace(&*txn, device.clone())
         .await
         .map_err(serial_number_taken)?;
+    changed(&txn, &device);
     let object = Some(device.id.to_string());
     audit::call(cx, &txn, "deviceUpdate", object, Some(device.owner_id)).await?;
     txn.commit().await?;
@@ -350,6 +370,7 @@ pub async fn onboarding_complete(
         ..device
     };
     devices::Entity::replace(&*txn, device.clone()).await?;
+    changed(&txn, &device);
     let object = Some(id.to_string());
     let owner = Some(device.owner_id);
     audit::call(cx, &txn, "deviceOnboardingComplete", object, owner).await?;
