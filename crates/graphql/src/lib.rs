@@ -65,7 +65,11 @@ pub struct Mutation(
 
 /// What changes, as it changes.
 #[derive(Debug, MergedSubscription, Default)]
-pub struct Subscription(audit::AuditSubscription);
+pub struct Subscription(
+    audit::AuditSubscription,
+    device::DeviceSubscription,
+    device::CommandSubscription,
+);
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

@@ -4,7 +4,7 @@ use app::{Access, Error, Principal};
 use async_graphql::{ComplexObject, Context, ID, Interface, Object, SimpleObject};
 use domain::{
     audit::EventId,
-    device::{DeviceGroupId, DeviceId, ZoneId},
+    device::{DeviceGroupId, DeviceId, LearnedPatternId, ZoneId},
     dna::EntityId,
     identity::{GuildId, GuildMemberId, Role, UserId},
     values::split_typeid,
@@ -15,7 +15,7 @@ use crate::{
     Failure, Result,
     audit::Event,
     cx,
-    device::{Device, DeviceGroup, Zone},
+    device::{Device, DeviceGroup, LearnedPattern, Zone},
     dna::Entity,
     identity::{Guild, GuildMember, User},
     loader,
@@ -42,6 +42,8 @@ pub enum Node {
     Guild(Guild),
     /// A membership in a community.
     GuildMember(GuildMember),
+    /// A learned pattern.
+    LearnedPattern(LearnedPattern),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -66,6 +68,7 @@ node!(Entity);
 node!(Event);
 node!(Guild);
 node!(GuildMember);
+node!(LearnedPattern);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
@@ -170,6 +173,9 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
         GuildMemberId::PREFIX => loader::one(ctx, GuildMemberId(uuid))
             .await?
             .map(Node::GuildMember),
+        LearnedPatternId::PREFIX => loader::one(ctx, LearnedPatternId(uuid))
+            .await?
+            .map(Node::LearnedPattern),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
         _ => None,
     })

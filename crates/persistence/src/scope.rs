@@ -148,6 +148,16 @@ impl DeviceScope {
         QuerySelect::query(&mut select).to_owned()
     }
 
+    /// Whether a device of this owner can be in scope, as far as that is known without asking.
+    pub fn may_hold(self, device: DeviceId, owner: UserId) -> bool {
+        match self {
+            Self::None => false,
+            Self::OwnedBy(own) => own == owner,
+            Self::Itself(id) => id == device,
+            Self::All => true,
+        }
+    }
+
     /// The zones in scope.
     pub fn zones(self) -> Select<zones::Entity> {
         let select = zones::Entity::find();

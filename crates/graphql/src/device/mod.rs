@@ -1,12 +1,19 @@
 //! Devices, zones and groups, as the API shows them.
 
-mod mutation;
+mod cast;
+mod command;
+mod group;
+mod heartbeat;
+mod pattern;
+mod registry;
+mod zone;
 
 use std::collections::HashMap;
 
 use app::{Access, Cx};
 use async_graphql::{
-    ComplexObject, Context, Enum, InputObject, Object, SimpleObject, dataloader::Loader,
+    ComplexObject, Context, Enum, InputObject, MergedObject, Object, SimpleObject,
+    dataloader::Loader,
 };
 use domain::{
     check::Check,
@@ -14,12 +21,13 @@ use domain::{
     identity::UserId,
 };
 use persistence::{
-    device::{self as rows, DeviceParent, ZoneParent},
+    device::{self as rows, DeviceParent, PatternParent, ZoneParent},
     page::{self, Key},
 };
 
 use crate::{
     Failure, Result,
+    audit::{self, EventConnection, EventFilter, EventOrder},
     connection::{PageArgs, wants_total},
     cx,
     dna::Entity,
@@ -28,7 +36,14 @@ use crate::{
     scalar::Json,
 };
 
-pub use mutation::*;
+pub use cast::*;
+pub use command::*;
+pub use group::*;
+pub use heartbeat::*;
+pub(crate) use pattern::patterns;
+pub use pattern::*;
+pub use registry::*;
+pub use zone::*;
 
 /// Hardware that belongs to somebody. An entity may be cast onto it.
 #[derive(Clone, Debug, SimpleObject)]
@@ -78,136 +93,65 @@ impl Device {
         Json(self.row.onboarding.0.clone())
     }
 
-    /// What it last reported of its health: a JSON object.
-    async fn health(&self) -> Option<Json> {
-        self.row.health.as_ref().map(|it| Json(it.0.clone()))
-    }
-}
-
-/// A place, such as a room; zones form a tree.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(complex)]
-pub struct Zone {
-    /// The row.
-    #[graphql(flatten)]
-    pub row: device::Zone,
-}
-
-impl From<device::Zone> for Zone {
-    fn from(row: device::Zone) -> Self {
-        Self { row }
-    }
-}
-
-#[ComplexObject]
-impl Zone {
-    /// Whose home it is in, if you can see them.
-    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        loader::one(ctx, self.row.owner_id).await
-    }
-
-    /// The zone it lies within.
-    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Zone>> {
-        loader::maybe(ctx, self.row.parent_id).await
-    }
-
-    /// The zones right within it, by name.
-    async fn children(
+    /// What it lived through, newest first unless asked otherwise: not what people did with the
+    /// system.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
+    async fn events(
         &self,
         ctx: &Context<'_>,
+        filter: Option<EventFilter>,
+        order_by: Option<EventOrder>,
         #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
         #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
         #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
-    ) -> Result<ZoneConnection> {
+    ) -> Result<EventConnection> {
         let args = PageArgs {
             first,
             after,
             last,
             before,
         };
-        zones_under(ctx, ZoneParent::Zone, self.row.id, args).await
+        audit::of_device(ctx, self.row.id, filter, order_by, args).await
     }
 
-    /// The devices that stand in it, not those in zones within it; by name unless asked
-    /// otherwise.
-    async fn devices(
+    /// What entities noticed there, the surest first.
+    async fn learned_patterns(
         &self,
         ctx: &Context<'_>,
-        order_by: Option<DeviceOrder>,
+        filter: Option<LearnedPatternFilter>,
         #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
         #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
         #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
-    ) -> Result<DeviceConnection> {
-        let under = DevicesUnder::new(DeviceParent::Zone, None, order_by)?;
+    ) -> Result<LearnedPatternConnection> {
         let args = PageArgs {
             first,
             after,
             last,
             before,
         };
-        devices_under(ctx, under, self.row.id, args).await
+        pattern::patterns(ctx, PatternParent::Device, self.row.id, filter, args).await
     }
 }
 
-/// Devices of one owner that are coordinated together.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(complex)]
-pub struct DeviceGroup {
-    /// The row.
-    #[graphql(flatten)]
-    pub row: device::DeviceGroup,
-}
+/// Queries of device.
+#[derive(Debug, Default, MergedObject)]
+pub struct DeviceQuery(RegistryQuery, ZoneQuery, GroupQuery);
 
-impl From<device::DeviceGroup> for DeviceGroup {
-    fn from(row: device::DeviceGroup) -> Self {
-        Self { row }
-    }
-}
-
-#[ComplexObject]
-impl DeviceGroup {
-    /// Who owns it, if you can see them.
-    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        loader::one(ctx, self.row.owner_id).await
-    }
-
-    /// Settings shared by the group: a JSON object.
-    async fn settings(&self) -> Json {
-        Json(self.row.settings.0.clone())
-    }
-
-    /// The devices in it; by name unless asked otherwise.
-    async fn devices(
-        &self,
-        ctx: &Context<'_>,
-        order_by: Option<DeviceOrder>,
-        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
-        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
-        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
-    ) -> Result<DeviceConnection> {
-        let under = DevicesUnder::new(DeviceParent::Group, None, order_by)?;
-        let args = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
-        devices_under(ctx, under, self.row.id, args).await
-    }
-}
-
-crate::connection!(DeviceConnection, DeviceEdge, Device, "devices");
-crate::connection!(ZoneConnection, ZoneEdge, Zone, "zones");
-crate::connection!(
-    DeviceGroupConnection,
-    DeviceGroupEdge,
-    DeviceGroup,
-    "device groups"
+/// Mutations of device.
+#[derive(Debug, Default, MergedObject)]
+pub struct DeviceMutation(
+    RegistryMutation,
+    ZoneMutation,
+    GroupMutation,
+    CastMutation,
+    HeartbeatMutation,
+    CommandMutation,
+    PatternMutation,
 );
 
+crate::connection!(DeviceConnection, DeviceEdge, Device, "devices");
 /// Which devices; whatever is given must hold.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct DeviceFilter {
@@ -280,14 +224,6 @@ fn device_place(order: rows::DeviceOrder) -> impl Fn(&Device) -> (Key, uuid::Uui
     }
 }
 
-fn zone_place(Zone { row }: &Zone) -> (Key, uuid::Uuid) {
-    (Key::Text(row.name.clone()), row.id.0)
-}
-
-fn group_place(DeviceGroup { row }: &DeviceGroup) -> (Key, uuid::Uuid) {
-    (Key::Text(row.name.clone()), row.id.0)
-}
-
 /// The devices of an owner, a zone or a group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct DevicesUnder {
@@ -334,44 +270,6 @@ async fn devices_under(
         total,
         device_place(order),
     ))
-}
-
-/// The zones of an owner, or right within a zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct ZonesUnder(ZoneParent);
-
-impl Children for ZonesUnder {
-    type Table = rows::zones::Entity;
-    type Row = device::Zone;
-
-    fn children(&self, cx: &Cx) -> app::Result<page::Children<Self::Table>> {
-        let scope = cx.viewer.devices(Access::Read)?;
-        Ok(rows::zones_under(scope.zones(), self.0))
-    }
-}
-
-async fn zones_under(
-    ctx: &Context<'_>,
-    under: ZoneParent,
-    parent: impl Into<uuid::Uuid>,
-    args: PageArgs,
-) -> Result<ZoneConnection> {
-    let (slice, total) = loader::page_of(ctx, parent, ZonesUnder(under), args).await?;
-    Ok(ZoneConnection::of(slice.map(Zone::from), total, zone_place))
-}
-
-/// The device groups of an owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct DeviceGroupsUnder;
-
-impl Children for DeviceGroupsUnder {
-    type Table = rows::device_groups::Entity;
-    type Row = device::DeviceGroup;
-
-    fn children(&self, cx: &Cx) -> app::Result<page::Children<Self::Table>> {
-        let scope = cx.viewer.devices(Access::Read)?;
-        Ok(rows::device_groups_under(scope.device_groups()))
-    }
 }
 
 /// What a person has of devices; fields of `User`.
@@ -477,40 +375,12 @@ impl Loader<DeviceId> for Loaders {
     }
 }
 
-impl Loader<ZoneId> for Loaders {
-    type Value = Zone;
-    type Error = Failure;
-
-    async fn load(&self, ids: &[ZoneId]) -> Result<HashMap<ZoneId, Zone>> {
-        let scope = self.cx.viewer.devices(Access::Read)?;
-        let found = rows::zones_by_ids(self.cx.reader(), scope, ids).await?;
-        Ok(found
-            .into_iter()
-            .map(|row| (row.id, Zone { row }))
-            .collect())
-    }
-}
-
-impl Loader<DeviceGroupId> for Loaders {
-    type Value = DeviceGroup;
-    type Error = Failure;
-
-    async fn load(&self, ids: &[DeviceGroupId]) -> Result<HashMap<DeviceGroupId, DeviceGroup>> {
-        let scope = self.cx.viewer.devices(Access::Read)?;
-        let found = rows::device_groups_by_ids(self.cx.reader(), scope, ids).await?;
-        Ok(found
-            .into_iter()
-            .map(|row| (row.id, DeviceGroup { row }))
-            .collect())
-    }
-}
-
-/// Queries of device.
+/// Queries of the registry.
 #[derive(Debug, Default)]
-pub struct DeviceQuery;
+pub struct RegistryQuery;
 
 #[Object]
-impl DeviceQuery {
+impl RegistryQuery {
     /// A device; null when there is none that you can see.
     async fn device(&self, ctx: &Context<'_>, id: DeviceId) -> Result<Option<Device>> {
         cx(ctx).viewer.require(Access::Read)?;
@@ -545,70 +415,6 @@ impl DeviceQuery {
             slice.map(Device::from),
             total,
             device_place(order),
-        ))
-    }
-
-    /// A zone; null when there is none that you can see.
-    async fn zone(&self, ctx: &Context<'_>, id: ZoneId) -> Result<Option<Zone>> {
-        cx(ctx).viewer.require(Access::Read)?;
-        loader::one(ctx, id).await
-    }
-
-    /// The zones you can see, by name.
-    async fn zones(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
-        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
-        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
-    ) -> Result<ZoneConnection> {
-        let cx = cx(ctx);
-        let select = cx.viewer.devices(Access::Read)?.zones();
-        let args = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
-        let total = page::total(cx.reader(), &select, wants_total(ctx)).await?;
-        let slice = rows::zones_page(cx.reader(), select, &args.page()?).await?;
-        Ok(ZoneConnection::of(slice.map(Zone::from), total, zone_place))
-    }
-
-    /// A device group; null when there is none that you can see.
-    async fn device_group(
-        &self,
-        ctx: &Context<'_>,
-        id: DeviceGroupId,
-    ) -> Result<Option<DeviceGroup>> {
-        cx(ctx).viewer.require(Access::Read)?;
-        loader::one(ctx, id).await
-    }
-
-    /// The device groups you can see, by name.
-    async fn device_groups(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
-        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
-        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
-    ) -> Result<DeviceGroupConnection> {
-        let cx = cx(ctx);
-        let select = cx.viewer.devices(Access::Read)?.device_groups();
-        let args = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
-        let total = page::total(cx.reader(), &select, wants_total(ctx)).await?;
-        let slice = rows::device_groups_page(cx.reader(), select, &args.page()?).await?;
-        Ok(DeviceGroupConnection::of(
-            slice.map(DeviceGroup::from),
-            total,
-            group_place,
         ))
     }
 }

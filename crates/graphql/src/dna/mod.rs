@@ -14,6 +14,7 @@ use domain::{
     identity::UserId,
 };
 use persistence::{
+    device::PatternParent,
     dna::{Line, Relative},
     page::{self, Key},
 };
@@ -22,7 +23,7 @@ use crate::{
     Result, connection,
     connection::{PageArgs, wants_total},
     cx,
-    device::Device,
+    device::{Device, LearnedPatternConnection, LearnedPatternFilter, patterns},
     identity::User,
     loader::{self, Children, by_key},
     scalar::Json,
@@ -379,6 +380,25 @@ impl Entity {
         let scope = cx.viewer.entities(Access::Read)?;
         let rows = persistence::dna::siblings(cx.reader(), &scope, self.row.id, limit).await?;
         Ok(rows.into_iter().map(Entity::from).collect())
+    }
+
+    /// What it noticed in its own events and those of the device it lives on, the surest first.
+    async fn learned_patterns(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<LearnedPatternFilter>,
+        #[graphql(desc = "Forward: how many, 0–100; 20 when not said.")] first: Option<i32>,
+        #[graphql(desc = "Forward: only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Backward: how many, 0–100.")] last: Option<i32>,
+        #[graphql(desc = "Backward: only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<LearnedPatternConnection> {
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        patterns(ctx, PatternParent::Entity, self.row.id, filter, args).await
     }
 
     /// How it stands to others, strongest first.
