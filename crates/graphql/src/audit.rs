@@ -452,6 +452,7 @@ impl AuditSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Only events of this type.")] event_type: Option<String>,
     ) -> Result<impl Stream<Item = async_graphql::Result<Event>> + use<>> {
+        loader::afresh(ctx);
         let cx = cx(ctx);
         cx.viewer.require(Access::Read)?;
         cx.viewer.require_admin()?;

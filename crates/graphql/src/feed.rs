@@ -5,6 +5,7 @@
 //! ```ignore
 //! async fn message_added(&self, ctx: &Context<'_>, conversation: ConversationId)
 //!     -> Result<impl Stream<Item = async_graphql::Result<Message>> + use<>> {
+//!     loader::afresh(ctx);
 //!     let cx = cx(ctx);
 //!     …authorize, load what is followed…
 //!     let (changes, cx) = (feed::changes(cx), cx.clone());

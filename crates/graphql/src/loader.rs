@@ -150,6 +150,13 @@ async fn drive<T>(started: &Started, load: impl Future<Output = T>) -> T {
     .await
 }
 
+/// From now on nothing is remembered: for a subscription, whose every change is to be read
+/// afresh.
+pub fn afresh(ctx: &Context<'_>) {
+    let Batches { loader, .. } = ctx.data_unchecked();
+    loader.enable_all_cache(false);
+}
+
 /// What the key leads to, if there is such a thing for this viewer.
 pub async fn one<K>(
     ctx: &Context<'_>,

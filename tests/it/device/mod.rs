@@ -2,13 +2,17 @@
 
 mod access;
 mod cast;
+mod commands;
+mod heartbeat;
 mod lists;
+mod patterns;
 mod register;
 mod zones;
 
 use app::{Principal, Viewer};
 use chrono::{DateTime, Utc};
 use domain::identity::UserId;
+use futures_util::StreamExt;
 use persistence::device::devices;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
@@ -98,6 +102,43 @@ pub async fn heard(world: &World, id: &str, at: DateTime<Utc>, status: &str) {
         .exec(world.services.db.writer())
         .await
         .unwrap();
+}
+
+/// What a subscription tells.
+pub type Told = std::pin::Pin<Box<dyn futures_util::Stream<Item = Value> + Send>>;
+
+/// Subscribes; what happens from now on is told.
+pub async fn subscribe(world: &World, viewer: &Viewer, query: &str, variables: Value) -> Told {
+    let request = async_graphql::Request::new(query)
+        .variables(async_graphql::Variables::from_json(variables));
+    let request = graphql::prepare(request, world.cx(viewer));
+    let answers = world.schema().execute_stream(request);
+    let mut told = Box::pin(answers.map(|it| serde_json::to_value(it).unwrap())).peekable();
+    // It begins when it is asked for the first time.
+    let mut told_now = std::pin::Pin::new(&mut told);
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+        if futures_util::poll!(told_now.as_mut().peek()).is_ready() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    Box::pin(told)
+}
+
+/// The next thing told.
+pub async fn next(told: &mut Told) -> Value {
+    tokio::time::timeout(std::time::Duration::from_secs(5), told.next())
+        .await
+        .expect("nothing was told in five seconds")
+        .expect("the subscription ended")
+}
+
+/// Nothing more is told.
+pub async fn quiet(told: &mut Told) {
+    let wait = std::time::Duration::from_millis(50);
+    let it = tokio::time::timeout(wait, told.next()).await;
+    assert!(it.is_err(), "told: {it:?}");
 }
 
 /// In one word: done, refused with these codes, or failed with this one.

@@ -204,6 +204,7 @@ impl CommandSubscription {
         )]
         since: Option<DateTime<Utc>>,
     ) -> Result<impl Stream<Item = async_graphql::Result<DeviceCommand>> + use<>> {
+        loader::afresh(ctx);
         let cx = cx(ctx);
         let listener = listen(cx, device).await?;
         // Before what was missed is read, so that nothing falls in between.

@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt};
 use persistence::device::devices_by_ids;
 
 use super::Device;
-use crate::{Failure, Result, cx, feed, payload, payload::answer};
+use crate::{Failure, Result, cx, feed, loader, payload, payload::answer};
 
 /// What a device says of its health. What it leaves out is not known any more.
 #[derive(Clone, Debug, InputObject)]
@@ -125,6 +125,7 @@ impl DeviceSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Only this device.")] device: Option<DeviceId>,
     ) -> Result<impl Stream<Item = async_graphql::Result<Device>> + use<>> {
+        loader::afresh(ctx);
         let cx = cx(ctx).clone();
         let scope = cx.viewer.devices(Access::Read)?;
         let changes = feed::changes(&cx);
