@@ -1,5 +1,10 @@
 //! The event log, through the schema.
 
+mod calls;
+mod counts;
+mod record;
+mod retention;
+
 use app::{Principal, Viewer};
 use chrono::TimeDelta;
 use domain::{

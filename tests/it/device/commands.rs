@@ -180,7 +180,8 @@ on_both_engines! {
         assert_snapshot!(shown(answer.at("/deviceBroadcast/command")), @r#""wake" {"at":7} hub null group "Morning" to [A B] offline [C]"#);
         for (n, heard) in told.iter_mut().enumerate() {
             if n < 2 {
-                assert_snapshot!(next(heard).await["data"]["deviceCommandReceived"]["payload"], @r#"{"at":7}"#);
+                let told = next(heard).await;
+                assert_eq!(told["data"]["deviceCommandReceived"]["payload"], json!({ "at": 7 }));
             }
             quiet(heard).await;
         }

@@ -238,7 +238,9 @@ async fn a_heartbeat_is_one_statement(engine: Engine) {
         )
         .await;
         assert_eq!(outcome(&answer), "ok");
-        let sent = statements.take();
+        // When the token was last used is noted beside it, once a minute at most.
+        let mut sent = statements.take();
+        sent.retain(|it| !it.contains("access_tokens"));
         assert_eq!(sent.len(), 1, "{sent:#?}");
     }
 }

@@ -21,7 +21,7 @@ on_both_engines! {
             "onboarding": { "language": "sw" }, "idempotencyKey": "first",
         });
         let selection = "device { name deviceType model serialNumber bleAddress ledCount tier \
-            location status capabilities firstBootComplete onboarding health lastHeartbeatAt \
+            location status capabilities firstBootComplete onboarding health { cpuPercent } lastHeartbeatAt \
             owner { name } zone { name } group { name } entity { id } } token";
         let answer = mutate(&world, &ann, "deviceRegister", input.clone(), selection).await;
         let token = answer.text("/deviceRegister/token").to_owned();
