@@ -12,7 +12,7 @@ use domain::{
 use sea_orm::{
     Condition, DbBackend, DbErr, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
-    sea_query::{Asterisk, Func},
+    sea_query::{Asterisk, Func, NullOrdering},
 };
 use serde_json::json;
 
@@ -282,7 +282,7 @@ pub async fn events_count_by(
     if by != CountBy::Hour {
         query.order_by("entries", sea_orm::Order::Desc);
     }
-    query.order_by("what", sea_orm::Order::Desc);
+    query.order_by_with_nulls("what", sea_orm::Order::Desc, NullOrdering::Last);
     let mut counts = Vec::new();
     for row in db.query_all(&query).await? {
         let key = match by {

@@ -57,7 +57,18 @@ on_both_engines! {
             told += &format!("{by} {first} {filter}: {}\n", counts(by, filter.clone(), first).await.replace("2026-09-01T", ""));
         }
         let told = told.replace(&luna, "LUNA");
-        assert_snapshot!(told, @"");
+        assert_snapshot!(told, @r#"
+        TYPE 100 {"types":["brewed","toasted","rang"]}: brewed 6, toasted 3, rang 3
+        TYPE 1 {"types":["brewed","toasted","rang"]}: brewed 6
+        HOUR 100 {"types":["brewed","toasted","rang"]}: 12:00:00+00:00 1, 11:00:00+00:00 3, 10:00:00+00:00 3, 09:00:00+00:00 3, 08:00:00+00:00 2
+        HOUR 2 {"types":["brewed","toasted","rang"]}: 12:00:00+00:00 1, 11:00:00+00:00 3
+        DEVICE 100 {"types":["brewed","toasted","rang"]}: Luna 4, - 4, - 4
+        TYPE 100 {"from":"2026-08-02T12:00:00Z","types":["brewed"]}: brewed 7
+        TYPE 100 {"to":"2026-08-30T12:00:00Z","types":["brewed"]}: brewed 1
+        TYPE 100 {"severityAtLeast":"ERROR","types":["brewed","rang"]}: brewed 2, rang 1
+        TYPE 100 {"severity":["INFO","ERROR"],"severityAtLeast":"ERROR","types":["brewed","rang"]}: rang 1, brewed 1
+        HOUR 100 {"device":"LUNA","types":["toasted","brewed","rang"]}: 12:00:00+00:00 1, 11:00:00+00:00 1, 10:00:00+00:00 1, 09:00:00+00:00 1
+        "#);
         for first in [0, 1_001] {
             let answer = world.run(&admin, COUNTS, json!({ "by": "TYPE", "first": first })).await;
             assert_eq!(outcome(&answer), "BAD_USER_INPUT");
