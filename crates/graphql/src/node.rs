@@ -7,6 +7,7 @@ use domain::{
     device::{DeviceGroupId, DeviceId, ZoneId},
     dna::EntityId,
     identity::{GuildId, GuildMemberId, Role, UserId},
+    outbox::OutboxTaskId,
     values::split_typeid,
 };
 use futures_util::future::try_join_all;
@@ -19,6 +20,7 @@ use crate::{
     dna::Entity,
     identity::{Guild, GuildMember, User},
     loader,
+    outbox::OutboxTask,
     scalar::Moment,
 };
 
@@ -42,6 +44,8 @@ pub enum Node {
     Guild(Guild),
     /// A membership in a community.
     GuildMember(GuildMember),
+    /// Work of the system.
+    OutboxTask(OutboxTask),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -66,6 +70,7 @@ node!(Entity);
 node!(Event);
 node!(Guild);
 node!(GuildMember);
+node!(OutboxTask);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
@@ -170,6 +175,9 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
         GuildMemberId::PREFIX => loader::one(ctx, GuildMemberId(uuid))
             .await?
             .map(Node::GuildMember),
+        OutboxTaskId::PREFIX => loader::one(ctx, OutboxTaskId(uuid))
+            .await?
+            .map(Node::OutboxTask),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
         _ => None,
     })
