@@ -177,6 +177,7 @@ impl Gateway {
         let options = Options {
             lease: self.config.outbox_lease,
             transactions: self.config.outbox_concurrency.0,
+            ..Options::default()
         };
         let worker = Worker::new(&self.services, Handlers::built_in(), options);
         self.tasks.spawn(worker.run(self.closing.clone()));

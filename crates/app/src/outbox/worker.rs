@@ -32,8 +32,6 @@ const BATCH: u64 = 64;
 const POLL: Duration = Duration::from_secs(5);
 /// No try takes longer, so that one that hangs does not hold its place for ever.
 const LONGEST_TRY: Duration = Duration::from_mins(15);
-/// What runs outside a transaction may go on so long after a stop was asked for.
-const GRACE: Duration = Duration::from_secs(5);
 /// A pause after the database failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -44,6 +42,8 @@ pub struct Options {
     pub lease: Duration,
     /// How many transactions at once, so that requests find connections too.
     pub transactions: usize,
+    /// What is slow may go on so long after a stop was asked for; then it is given back.
+    pub grace: Duration,
 }
 
 impl Default for Options {
@@ -51,6 +51,7 @@ impl Default for Options {
         Self {
             lease: Duration::from_mins(1),
             transactions: 4,
+            grace: Duration::from_secs(5),
         }
     }
 }
@@ -108,6 +109,10 @@ enum Outcome {
 }
 
 impl Outcome {
+    fn failed(dead: bool) -> Self {
+        if dead { Self::Failed } else { Self::Retried }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -326,7 +331,7 @@ impl Worker {
     async fn slow(&self, token: Uuid, task: &Task, work: &Slow) -> Outcome {
         let stopped = async {
             self.closing.cancelled().await;
-            sleep(GRACE).await;
+            sleep(self.options.grace).await;
         };
         let prepared = tokio::select! {
             it = timeout(LONGEST_TRY, caught(work(&self.cx, task))) => it,
@@ -394,11 +399,7 @@ impl Worker {
                 log_dead(&self.cx, &txn, task).await?;
             }
             txn.commit().await?;
-            Ok(if dead {
-                Outcome::Failed
-            } else {
-                Outcome::Retried
-            })
+            Ok(Outcome::failed(dead))
         };
         written.await.unwrap_or_else(|error: Error| {
             // The lease runs out, and then it is tried again.
@@ -429,14 +430,7 @@ impl Worker {
             Ok(tasks) => {
                 for task in &tasks {
                     let dead = task.status == TaskStatus::Failed;
-                    self.note(
-                        task,
-                        if dead {
-                            Outcome::Failed
-                        } else {
-                            Outcome::Retried
-                        },
-                    );
+                    self.note(task, Outcome::failed(dead));
                 }
             }
             Err(error) => {
