@@ -29,11 +29,12 @@ on_both_engines! {
         }
         select!(
             audit::events,
-            device::device_groups, device::devices, device::zones,
+            device::device_groups, device::devices, device::learned_patterns, device::zones,
             dna::entities, dna::entity_origins,
             identity::access_tokens, identity::consents, identity::guild_members,
             identity::guilds, identity::user_identities, identity::user_preferences,
             identity::users,
+            outbox::outbox_tasks,
         );
     }
 }

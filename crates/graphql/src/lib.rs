@@ -35,6 +35,7 @@ pub mod feed;
 pub mod identity;
 pub mod loader;
 pub mod node;
+pub mod outbox;
 pub mod payload;
 pub mod scalar;
 
@@ -48,6 +49,7 @@ pub struct Query(
     device::DeviceQuery,
     dna::DnaQuery,
     audit::AuditQuery,
+    outbox::OutboxQuery,
 );
 
 /// Writes: one per logical action; expected refusals are `userErrors` of the payload.
@@ -61,6 +63,7 @@ pub struct Mutation(
     device::DeviceMutation,
     dna::DnaMutation,
     identity::IdentityMutation,
+    outbox::OutboxMutation,
 );
 
 /// What changes, as it changes.

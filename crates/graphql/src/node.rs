@@ -7,6 +7,7 @@ use domain::{
     device::{DeviceGroupId, DeviceId, LearnedPatternId, ZoneId},
     dna::EntityId,
     identity::{GuildId, GuildMemberId, Role, UserId},
+    outbox::OutboxTaskId,
     values::split_typeid,
 };
 use futures_util::future::try_join_all;
@@ -19,6 +20,7 @@ use crate::{
     dna::Entity,
     identity::{Guild, GuildMember, User},
     loader,
+    outbox::OutboxTask,
     scalar::Moment,
 };
 
@@ -44,6 +46,8 @@ pub enum Node {
     GuildMember(GuildMember),
     /// A learned pattern.
     LearnedPattern(LearnedPattern),
+    /// Work of the system.
+    OutboxTask(OutboxTask),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -69,6 +73,7 @@ node!(Event);
 node!(Guild);
 node!(GuildMember);
 node!(LearnedPattern);
+node!(OutboxTask);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
@@ -176,6 +181,9 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
         LearnedPatternId::PREFIX => loader::one(ctx, LearnedPatternId(uuid))
             .await?
             .map(Node::LearnedPattern),
+        OutboxTaskId::PREFIX => loader::one(ctx, OutboxTaskId(uuid))
+            .await?
+            .map(Node::OutboxTask),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
         _ => None,
     })
