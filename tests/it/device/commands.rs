@@ -9,7 +9,7 @@ use testkit::{Answer, World, on_both_engines};
 
 use super::{group, heard, mutate, next, outcome, person, quiet, register, subscribe};
 
-const COMMAND: &str = "command { id type payload sentAt hub { name } group { name } devices { name } offlineDevices { name } }";
+const COMMAND: &str = "command { eventId type payload sentAt hub { name } group { name } devices { name } offlineDevices { name } }";
 
 /// A device of this tier, heard just now unless it is offline; its id and its own viewer.
 async fn device(
@@ -77,7 +77,7 @@ fn shown(command: &Value) -> String {
     )
 }
 
-const HEARD: &str = "subscription($id: ID, $since: DateTime) { deviceCommandReceived(device: $id, since: $since) { id type payload } }";
+const HEARD: &str = "subscription($id: ID, $since: DateTime) { deviceCommandReceived(device: $id, since: $since) { eventId type payload } }";
 
 on_both_engines! {
     async fn a_hub_commands_an_actuator(world: World) {
@@ -94,7 +94,7 @@ on_both_engines! {
         assert_eq!(answer.user_errors(), "");
         assert_snapshot!(answer.at("/deviceCommand/command/payload"), @r#"{"percent":40}"#);
         let told = next(&mut heard).await;
-        assert_eq!(told["data"]["deviceCommandReceived"]["id"], *answer.at("/deviceCommand/command/id"));
+        assert_eq!(told["data"]["deviceCommandReceived"]["eventId"], *answer.at("/deviceCommand/command/eventId"));
         assert_eq!(told["data"]["deviceCommandReceived"]["payload"], json!({ "percent": 40 }));
         next(&mut by_owner).await;
         // By its owner, in the hub's name.
@@ -145,7 +145,7 @@ on_both_engines! {
         an actuator in the hub's name: NOT_FOUND hubId: hubId names nothing that you can see
         the owner, to another's: NOT_FOUND deviceId: deviceId names nothing that you can see
         the owner, by another's: NOT_FOUND hubId: hubId names nothing that you can see
-        the owner, by none: REQUIRED hubId: say which hub sends it: hubId is required here
+        the owner, by none: REQUIRED hubId: say which device: hubId is required here
         another: NOT_FOUND hubId: hubId names nothing that you can see
         an administrator, across: NOT_FOUND deviceId: deviceId names nothing that you can see
         text: INVALID type: type must be 1 to 50 characters of a–z and _
@@ -340,10 +340,10 @@ on_both_engines! {
             persistence::device::devices::Entity::add(&*txn, copy).await.unwrap();
         }
         txn.commit().await.unwrap();
-        let answer = mutate(&world, &ann, "deviceBroadcast", json!({ "groupId": all, "type": "on" }), "command { id }").await;
+        let answer = mutate(&world, &ann, "deviceBroadcast", json!({ "groupId": all, "type": "on" }), "command { eventId }").await;
         assert_snapshot!(answer.user_errors(), @"CONFLICT groupId: the group has more than 1000 devices: broadcast to parts of it");
         mutate(&world, &ann, "deviceDelete", json!({ "id": first }), "deletedDeviceId").await.data();
-        let answer = mutate(&world, &ann, "deviceBroadcast", json!({ "groupId": all, "type": "on" }), "command { id }").await;
+        let answer = mutate(&world, &ann, "deviceBroadcast", json!({ "groupId": all, "type": "on" }), "command { eventId }").await;
         assert_eq!(outcome(&answer), "ok");
     }
 }

@@ -209,8 +209,8 @@ on_both_engines! {
         }
         quiet(&mut its_own).await;
         // Nobody follows what they do not see.
-        for viewer in [&ben, &itself] {
-            let stranger = if std::ptr::eq(viewer, &ben) { id.clone() } else { world.device(person(&ann), "Other").await.to_string() };
+        let other = world.device(person(&ann), "Other").await.to_string();
+        for (viewer, stranger) in [(&ben, id), (&itself, other)] {
             let mut refused = subscribe(&world, viewer, one, json!({ "id": stranger })).await;
             assert!(next(&mut refused).await.to_string().contains("NOT_FOUND"));
         }

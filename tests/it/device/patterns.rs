@@ -84,15 +84,12 @@ async fn patterns(world: &World, viewer: &Viewer, entity: EntityId, filter: Valu
 }
 
 fn told(patterns: &[Value]) -> String {
-    patterns
-        .iter()
-        .map(|it| {
-            format!(
-                "{} {} {}\n",
-                it["kind"], it["confidence"], it["description"]
-            )
-        })
-        .collect()
+    let lines = patterns.iter().map(|it| {
+        let [kind, confidence, description] =
+            ["kind", "confidence", "description"].map(|of| &it[of]);
+        format!("{kind} {confidence} {description}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Ann with Frank, cast onto Luna; what happened to them.

@@ -22,9 +22,9 @@ use persistence::{
     scope::{DeviceScope, EventScope},
 };
 
-use super::managed;
+use super::{itself, managed};
 use crate::{
-    Access, Change, Cx, Error, Principal, Result, Txn, audit,
+    Access, Change, Cx, Error, Result, Txn, audit,
     idempotency::{self, Claim, Once},
 };
 
@@ -51,13 +51,7 @@ pub async fn device_command(
     let scope = cx.viewer.devices(Access::Write)?;
     let once = Once::new(once, "deviceCommand", &input);
     let DeviceCommandSend { hub, device, order } = input;
-    let hub = match (hub, cx.viewer.principal) {
-        (Some(hub), _) | (None, Principal::Device { id: hub, .. }) => hub,
-        (None, _) => {
-            let message = "say which hub sends it: hubId is required here";
-            return Err(Invalid::one(UserErrorCode::Required, "hubId", message).into());
-        }
-    };
+    let hub = itself(cx, hub, "hubId")?;
     let order = order.checked()?;
     let txn = cx.begin().await?;
     let claim = match idempotency::claim::<EventId>(cx, &txn, once).await? {
@@ -269,13 +263,7 @@ pub struct CommandListener {
 /// When the viewer does not see the device.
 pub async fn listen(cx: &Cx, device: Option<DeviceId>) -> Result<CommandListener> {
     let scope = cx.viewer.devices(Access::Read)?;
-    let device = match (device, cx.viewer.principal) {
-        (Some(id), _) | (None, Principal::Device { id, .. }) => id,
-        (None, _) => {
-            let message = "say which device: it is required here";
-            return Err(Invalid::one(UserErrorCode::Required, "device", message).into());
-        }
-    };
+    let device = itself(cx, device, "device")?;
     let found = devices_by_ids(cx.reader(), scope, &[device]).await?.pop();
     let owner = found.ok_or_else(|| Error::not_found("device"))?.owner_id;
     Ok(CommandListener {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     audit::{Event, Severity},
-    check::{Check, Invalid, UserErrorCode},
+    check::{Check, UserErrorCode},
     device::{Device, DeviceHealth, DeviceId, DeviceStatus},
     values::Json,
 };
@@ -13,8 +13,8 @@ use persistence::{
 };
 use serde_json::json;
 
-use super::changed;
-use crate::{Access, Cx, Error, Principal, Result, audit};
+use super::{changed, itself};
+use crate::{Access, Cx, Error, Result, audit};
 
 /// What a device says, by its own token or through its owner.
 #[derive(Clone, Debug, Default)]
@@ -36,13 +36,7 @@ pub struct DeviceHeartbeat {
 pub async fn device_heartbeat(cx: &Cx, input: DeviceHeartbeat) -> Result<Device> {
     let scope = cx.viewer.devices(Access::Write)?;
     let DeviceHeartbeat { id, status, health } = input;
-    let id = match (id, cx.viewer.principal) {
-        (Some(id), _) | (None, Principal::Device { id, .. }) => id,
-        (None, _) => {
-            let message = "say which device: id is required here";
-            return Err(Invalid::one(UserErrorCode::Required, "id", message).into());
-        }
-    };
+    let id = itself(cx, id, "id")?;
     let mut check = Check::new();
     if status == Some(DeviceStatus::Offline) {
         let message = "a device that is heard is not offline: say nothing, and it is";

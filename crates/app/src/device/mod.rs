@@ -12,6 +12,7 @@ mod pattern;
 mod zone;
 
 use domain::{
+    check::{Invalid, UserErrorCode},
     device::{
         Device, DeviceGroupId, DeviceId, DeviceProfile, DeviceStatus, DeviceType, ZoneId,
         checked_onboarding,
@@ -27,7 +28,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
 use crate::{
-    Access, Change, Cx, Error, Patch, Result, Txn, audit,
+    Access, Change, Cx, Error, Patch, Principal, Result, Txn, audit,
     idempotency::{self, Claim, Once},
     identity::{Holder, NewToken, mint, revoke},
 };
@@ -54,6 +55,18 @@ fn managed(cx: &Cx) -> Result<DeviceScope> {
         DeviceScope::None => Err(Error::Forbidden("this token reaches no devices")),
         scope @ (DeviceScope::OwnedBy(_) | DeviceScope::All) => Ok(scope),
     }
+}
+
+/// The device named, or the one that asks. `field` is the input field that names it.
+fn itself(cx: &Cx, named: Option<DeviceId>, field: &str) -> Result<DeviceId> {
+    let own = match cx.viewer.principal {
+        Principal::Device { id, .. } => Some(id),
+        _ => None,
+    };
+    named.or(own).ok_or_else(|| {
+        let message = format!("say which device: {field} is required here");
+        Invalid::one(UserErrorCode::Required, field, message).into()
+    })
 }
 
 /// Tells subscribers that a device is not as it was.

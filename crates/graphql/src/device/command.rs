@@ -17,9 +17,9 @@ use crate::{Failure, Result, cx, feed, loader, payload, payload::answer, scalar:
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(complex)]
 pub struct DeviceCommand {
-    /// Stable identifier: of the entry of the log that keeps it. A device that is sent the same
-    /// command again after it came back knows it by this.
-    pub id: EventId,
+    /// The entry of the log that keeps it. A device that is sent the same command again after
+    /// it came back knows it by this.
+    pub event_id: EventId,
     /// What is to be done, `[a-z_]{1,50}`, such as `set_brightness`.
     #[graphql(name = "type")]
     pub command: String,
@@ -32,7 +32,7 @@ pub struct DeviceCommand {
 impl From<device::DeviceCommand> for DeviceCommand {
     fn from(row: device::DeviceCommand) -> Self {
         Self {
-            id: row.id,
+            event_id: row.id,
             command: row.order.command.clone(),
             sent_at: row.sent_at,
             row,
