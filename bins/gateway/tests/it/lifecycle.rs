@@ -66,7 +66,8 @@ impl Process {
             line.clear();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it did not start");
             // Every line is a JSON object.
-            serde_json::from_str::<serde_json::Value>(&line).unwrap();
+            let parsed = serde_json::from_str::<serde_json::Value>(&line);
+            assert!(parsed.is_ok(), "no JSON: {line}");
         }
         // Whatever else it says must not block it.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
