@@ -8,7 +8,12 @@ use std::{
 };
 
 use chrono::{DateTime, SubsecRound, Utc};
-use domain::{audit::Event, dna::voice::Catalogue};
+use domain::{
+    audit::Event,
+    conversation::{CommunicationId, ConversationEvent, ConversationId, MessageId},
+    device::DeviceId,
+    dna::voice::Catalogue,
+};
 use inference::llm::Llm;
 use persistence::Db;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -374,6 +379,24 @@ impl fmt::Debug for Random {
 pub enum Change {
     /// An event was logged.
     EventLogged(Arc<Event>),
+    /// Something happened to a conversation, other than a message.
+    ConversationChanged {
+        /// Which.
+        conversation: ConversationId,
+        /// What happened.
+        event: ConversationEvent,
+        /// The devices that it concerns: where it is, was, or is to go.
+        devices: Vec<DeviceId>,
+    },
+    /// Something was said.
+    MessageAdded {
+        /// Where.
+        conversation: ConversationId,
+        /// What.
+        message: MessageId,
+    },
+    /// An entity told another something.
+    EntityMessageSent(CommunicationId),
     /// A token was revoked: sockets that it opened must close.
     TokenRevoked(domain::identity::AccessTokenId),
 }

@@ -65,6 +65,7 @@ macro_rules! table {
 }
 
 pub mod audit;
+pub mod conversation;
 pub mod device;
 pub mod dna;
 pub mod engine;
