@@ -14,7 +14,7 @@ use domain::{
     device::DeviceId,
     dna::voice::Catalogue,
 };
-use inference::llm::Llm;
+use inference::{llm::Llm, tokens::Tokenizer};
 use persistence::Db;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
@@ -74,6 +74,8 @@ pub struct Settings {
     pub voices: Arc<Catalogue>,
     /// How long one try of the language model may take.
     pub llm_timeout: Duration,
+    /// Counts the tokens of messages; a quarter of the characters where there is none.
+    pub tokenizer: Option<Arc<dyn Tokenizer>>,
 }
 
 impl Default for Settings {
@@ -83,6 +85,7 @@ impl Default for Settings {
             extractor: ExtractorChoice::Lexicon,
             voices: Arc::new(Catalogue::built_in().clone()),
             llm_timeout: Duration::from_secs(30),
+            tokenizer: None,
         }
     }
 }

@@ -30,7 +30,7 @@ pub use message::{
     estimated_tokens,
 };
 pub use thread::{
-    ConversationProfile, DEFAULT_RETENTION, DEFAULT_SESSION_GAP, MAX_METADATA_BYTES, Place,
+    Beginning, ConversationProfile, DEFAULT_RETENTION, DEFAULT_SESSION_GAP, MAX_METADATA_BYTES, Place,
     SessionLimits, default_intimacy,
 };
 pub use window::{WINDOW_MESSAGES, context_window};
@@ -159,7 +159,8 @@ pub struct Conversation {
     pub context_reset_at: Option<DateTime<Utc>>,
     /// When it began.
     pub started_at: DateTime<Utc>,
-    /// When the newest message was said.
+    /// When the newest message was said; when it began, until there is one.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
     pub last_message_at: Option<DateTime<Utc>>,
     /// When it ends by itself, unless something is said before.
     pub expires_at: DateTime<Utc>,

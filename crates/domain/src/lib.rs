@@ -27,3 +27,4 @@ pub mod device;
 pub mod dna;
 pub mod identity;
 pub mod persona;
+pub mod relationship;

@@ -72,6 +72,7 @@ pub mod engine;
 pub mod idempotency;
 pub mod identity;
 pub mod page;
+pub mod relationship;
 pub mod scope;
 
 pub use engine::Db;

@@ -1,13 +1,16 @@
 //! Threads: where a conversation takes place, how long it goes on, how private it is.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{Conversation, Intimacy, Platform};
+use super::{Conversation, ConversationId, ConversationState, Intimacy, Platform};
 use crate::{
     check::{Check, Invalid, UserErrorCode},
     device::DeviceId,
-    identity::GuildId,
+    dna::EntityId,
+    identity::{GuildId, UserId},
+    persona::PersonaDefinitionId,
+    values::Json,
 };
 
 /// A thread whose newest message is older than this is over, unless the persona definition
@@ -168,11 +171,77 @@ impl ConversationProfile {
     }
 }
 
+/// What a conversation begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beginning {
+    /// Its id.
+    pub id: ConversationId,
+    /// Who talks.
+    pub user: UserId,
+    /// With whom.
+    pub entity: Option<EntityId>,
+    /// Where.
+    pub place: Place,
+    /// Under which persona definition.
+    pub persona_definition: Option<PersonaDefinitionId>,
+    /// How private that is.
+    pub intimacy: Intimacy,
+    /// What is said of it.
+    pub profile: ConversationProfile,
+    /// How long it lives when nothing is said.
+    pub retention: TimeDelta,
+}
+
 impl Conversation {
+    /// A new one, in which nothing has been said yet.
+    pub fn begin(beginning: Beginning, now: DateTime<Utc>) -> Self {
+        let Beginning {
+            id,
+            user,
+            entity,
+            place:
+                Place {
+                    platform,
+                    device,
+                    guild,
+                    channel,
+                },
+            persona_definition,
+            intimacy,
+            profile: ConversationProfile { title, metadata },
+            retention,
+        } = beginning;
+        Self {
+            id,
+            user_id: user,
+            entity_id: entity,
+            device_id: device,
+            guild_id: guild,
+            channel_id: channel,
+            persona_definition_id: persona_definition,
+            platform,
+            intimacy,
+            state: ConversationState::Active,
+            title,
+            message_count: 0,
+            context_snapshot: Json(serde_json::json!({})),
+            metadata: Json(metadata),
+            context_reset_at: None,
+            started_at: now,
+            last_message_at: Some(now),
+            expires_at: now + retention,
+            ended_at: None,
+            handoff_expires_at: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Whether something said at `now` in the same place still belongs to it: it is open, and its
     /// newest message is no older than the longest silence within a thread. 59 minutes: yes;
     /// 61: no.
-    pub fn continues(&self, limits: SessionLimits, now: chrono::DateTime<chrono::Utc>) -> bool {
+    pub fn continues(&self, limits: SessionLimits, now: DateTime<Utc>) -> bool {
         self.check_open(now).is_ok() && now - self.last_activity() <= limits.gap
     }
 }

@@ -16,6 +16,18 @@ use sea_orm::{QuerySelect, entity::prelude::*, sea_query::LockType};
 
 use crate::{Result, engine, scope::ConversationScope};
 
+mod communication;
+mod handoff;
+mod history;
+mod message;
+mod thread;
+
+pub use communication::*;
+pub use handoff::*;
+pub use history::*;
+pub use message::*;
+pub use thread::*;
+
 /// Table `conversations`.
 pub mod conversations {
     use super::*;
