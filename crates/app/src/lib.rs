@@ -34,10 +34,14 @@ pub mod demo;
 pub mod device;
 pub mod dna;
 pub mod error;
+pub mod feed;
 pub mod idempotency;
 pub mod identity;
+pub mod outbox;
+pub mod sweep;
 pub mod viewer;
 
-pub use context::{Bus, Change, Clock, Cx, Ids, Patch, Random, Request, Services, Settings, Txn};
+pub use context::{Clock, Cx, Ids, Patch, Random, Request, Services, Settings, Txn};
 pub use error::{Error, Result};
+pub use feed::{Bus, Change};
 pub use viewer::{Access, Principal, Viewer};

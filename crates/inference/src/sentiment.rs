@@ -3,13 +3,13 @@
 
 use std::sync::LazyLock;
 
-use vader_sentimental::SentimentIntensityAnalyzer;
+use vader_parity::SentimentIntensityAnalyzer;
 
-static ANALYZER: LazyLock<SentimentIntensityAnalyzer<'static>> =
+static ANALYZER: LazyLock<SentimentIntensityAnalyzer> =
     LazyLock::new(SentimentIntensityAnalyzer::new);
 
-/// The model is made for texts of a few sentences, and its time grows with the square of the
-/// number of words: longer texts are read piece by piece.
+/// The model is made for texts of a few sentences, and of many words the sum is always one end
+/// of the scale: longer texts are read piece by piece.
 const WORDS_AT_ONCE: usize = 100;
 
 /// How a text sounds: the compound score, from −1 (bad) over 0 (neutral) to 1 (good), to four

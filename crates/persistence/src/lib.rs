@@ -71,6 +71,7 @@ pub mod dna;
 pub mod engine;
 pub mod idempotency;
 pub mod identity;
+pub mod outbox;
 pub mod page;
 pub mod relationship;
 pub mod scope;
