@@ -282,6 +282,17 @@ impl Conversation {
         }
     }
 
+    /// Only while a hand-off is pending.
+    pub fn check_handed_off(&self, now: DateTime<Utc>) -> Result<(), ConversationError> {
+        match self.state_at(now) {
+            ConversationState::HandedOff => Ok(()),
+            ConversationState::Ended => Err(ConversationError::Ended),
+            ConversationState::Active | ConversationState::Paused => {
+                Err(ConversationError::NotHandedOff)
+            }
+        }
+    }
+
     /// Active → paused.
     pub fn pause(self, now: DateTime<Utc>) -> Result<Self, ConversationError> {
         self.check_active(now)?;
@@ -335,19 +346,14 @@ impl Conversation {
         snapshot: serde_json::Value,
         now: DateTime<Utc>,
     ) -> Result<Self, ConversationError> {
-        match self.state_at(now) {
-            ConversationState::HandedOff => Ok(Self {
-                device_id: Some(device),
-                platform: Platform::Device,
-                channel_id: None,
-                context_snapshot: Json(snapshot),
-                ..self.into_state(ConversationState::Active, now)
-            }),
-            ConversationState::Ended => Err(ConversationError::Ended),
-            ConversationState::Active | ConversationState::Paused => {
-                Err(ConversationError::NotHandedOff)
-            }
-        }
+        self.check_handed_off(now)?;
+        Ok(Self {
+            device_id: Some(device),
+            platform: Platform::Device,
+            channel_id: None,
+            context_snapshot: Json(snapshot),
+            ..self.into_state(ConversationState::Active, now)
+        })
     }
 
     /// Handed off → active, where it was: the other device refused or did not answer.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use domain::outbox::Task;
 use futures_util::future::BoxFuture;
 
-use crate::{Cx, Result, Txn, audit};
+use crate::{Cx, Result, Txn, audit, conversation};
 
 /// Writes that are committed with the mark that their task is done.
 pub type Store = Box<dyn for<'a> FnOnce(&'a Cx, &'a Txn) -> BoxFuture<'a, Result<()>> + Send>;
@@ -95,9 +95,14 @@ pub struct Handlers(BTreeMap<&'static str, Handler>);
 impl Handlers {
     /// Every kind of task there is. A context adds its own by a line here.
     pub fn built_in() -> Self {
-        Self::of([Handler::quick(audit::RECORD_EVENT, 2, |cx, txn, task| {
-            Box::pin(audit::record_event(cx, txn, task))
-        })])
+        Self::of([
+            Handler::quick(audit::RECORD_EVENT, 2, |cx, txn, task| {
+                Box::pin(audit::record_event(cx, txn, task))
+            }),
+            Handler::quick(conversation::MESSAGE_APPENDED, 2, |cx, txn, task| {
+                Box::pin(conversation::message_appended(cx, txn, task))
+            }),
+        ])
     }
 
     /// These alone.

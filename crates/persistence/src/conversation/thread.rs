@@ -9,9 +9,9 @@ use domain::{
     values::Json,
 };
 use sea_orm::{
-    Condition, DbBackend, FromQueryResult, QueryOrder, QuerySelect, Select,
+    Condition, FromQueryResult, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
-    sea_query::{ExprTrait, LockBehavior, LockType},
+    sea_query::{ExprTrait, Func, LockBehavior, LockType},
 };
 
 use super::{conversations, messages};
@@ -211,16 +211,11 @@ pub async fn thread_lessen(db: &impl ConnectionTrait, id: ConversationId) -> Res
         )
         .col_expr(
             Column::LastMessageAt,
-            Expr::cust_with_exprs(
-                match db.get_database_backend() {
-                    DbBackend::Sqlite => "COALESCE(?, ?)",
-                    _ => "COALESCE($1, $2)",
-                },
-                [
-                    Expr::SubQuery(None, Box::new(newest.into())),
-                    Expr::col(Column::StartedAt),
-                ],
-            ),
+            Func::coalesce([
+                Expr::SubQuery(None, Box::new(newest.into())),
+                Expr::col(Column::StartedAt),
+            ])
+            .into(),
         )
         .filter(Column::Id.eq(id))
         .exec(db)
