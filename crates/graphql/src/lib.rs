@@ -28,6 +28,7 @@ use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
 
 pub mod audit;
 pub mod connection;
+pub mod conversation;
 pub mod device;
 pub mod dna;
 pub mod error;
@@ -47,6 +48,7 @@ pub struct Query(
     identity::IdentityQuery,
     device::DeviceQuery,
     dna::DnaQuery,
+    conversation::ConversationQuery,
     audit::AuditQuery,
 );
 
@@ -58,6 +60,7 @@ pub struct Query(
 #[derive(Debug, MergedObject, Default)]
 pub struct Mutation(
     audit::AuditMutation,
+    conversation::ConversationMutation,
     device::DeviceMutation,
     dna::DnaMutation,
     identity::IdentityMutation,
@@ -65,7 +68,10 @@ pub struct Mutation(
 
 /// What changes, as it changes.
 #[derive(Debug, MergedSubscription, Default)]
-pub struct Subscription(audit::AuditSubscription);
+pub struct Subscription(
+    audit::AuditSubscription,
+    conversation::ConversationSubscription,
+);
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
