@@ -396,3 +396,6 @@ impl Conversation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
