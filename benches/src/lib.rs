@@ -3,4 +3,5 @@
 //! Nothing here is a test: benchmarks print figures and ratios, and judge nothing.
 
 pub mod load;
+pub mod process;
 pub mod reference;

@@ -12,6 +12,7 @@ mod device;
 mod dna;
 mod identity;
 mod library;
+mod outbox;
 mod readme;
 mod schema;
 mod statements;

@@ -36,6 +36,7 @@ on_both_engines! {
             identity::access_tokens, identity::consents, identity::guild_members,
             identity::guilds, identity::user_identities, identity::user_preferences,
             identity::users,
+            outbox::outbox_tasks,
         );
     }
 }

@@ -49,6 +49,8 @@ pub enum Command {
     User(UserCommand),
     /// Asks the gateway on this machine whether it is ready; exit code 0 when it is.
     Health,
+    /// Does outbox tasks and sweeps, and serves nothing but --metrics-listen.
+    Worker,
     /// Prints the GraphQL schema.
     Schema,
 }
@@ -328,6 +330,34 @@ pub struct Config {
     )]
     pub voices: Option<PathBuf>,
 
+    /// Serve only: leave outbox tasks and sweeps to other processes.
+    #[arg(long, env = "ANIMA_NO_WORKER", value_parser = BoolishValueParser::new(), help_heading = "Worker")]
+    pub no_worker: bool,
+
+    /// How many transactions the worker has open at once; each takes a connection.
+    #[arg(
+        long,
+        env = "ANIMA_OUTBOX_CONCURRENCY",
+        default_value = "4",
+        value_name = "NUMBER",
+        global = true,
+        help_heading = "Worker"
+    )]
+    pub outbox_concurrency: Amount,
+
+    /// How long a task belongs to a worker that no longer answers for it; one that does extends
+    /// it in time.
+    #[arg(
+        long,
+        env = "ANIMA_OUTBOX_LEASE",
+        default_value = "60s",
+        value_name = "DURATION",
+        value_parser = duration,
+        global = true,
+        help_heading = "Worker"
+    )]
+    pub outbox_lease: Duration,
+
     /// What to log: a level, or directives such as `info,anima_app=debug`.
     #[arg(
         long,
@@ -356,6 +386,7 @@ pub struct Config {
         long,
         env = "ANIMA_METRICS_LISTEN",
         value_name = "ADDRESS:PORT",
+        global = true,
         help_heading = "Observability"
     )]
     pub metrics_listen: Option<SocketAddr>,
@@ -398,6 +429,9 @@ impl Config {
     pub fn check(&self) -> Result<(), String> {
         if self.request_timeout.is_zero() {
             return Err("--request-timeout (ANIMA_REQUEST_TIMEOUT) must be more than 0".to_owned());
+        }
+        if self.outbox_lease < Duration::from_secs(1) {
+            return Err("--outbox-lease (ANIMA_OUTBOX_LEASE) must be at least 1s".to_owned());
         }
         if self.replica_url.is_some() && !self.database_url.is_postgres() {
             return Err(
@@ -504,6 +538,7 @@ mod tests {
             vec!["--listen=127.0.0.1:9000", "--metrics-listen=127.0.0.1:9000"],
             vec!["--trusted-documents=/no/such/file.json"],
             vec!["--request-timeout=0s"],
+            vec!["--outbox-lease=999ms"],
         ];
         for flags in wrong {
             let config = Config::from_flags(flags.clone()).unwrap();

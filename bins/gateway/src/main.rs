@@ -34,6 +34,7 @@ fn run(cli: Cli) -> Result<(), StartError> {
     runtime.block_on(async {
         match command {
             None => start::run(config).await,
+            Some(Command::Worker) => start::run_worker(config).await,
             Some(Command::Health) => commands::health(&config).await,
             Some(Command::Schema) => {
                 commands::schema();

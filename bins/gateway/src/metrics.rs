@@ -68,6 +68,34 @@ fn describe() {
     describe_gauge!("anima_operations_running", "operations that run now");
     describe_gauge!("anima_sockets", "open sockets, by transport");
     describe_gauge!("anima_streams", "open subscriptions");
+    describe_counter!(
+        "anima_outbox_attempts_total",
+        "tries of outbox tasks by type, and how they ended: done, retried, failed, lost, released"
+    );
+    describe_histogram!(
+        "anima_outbox_seconds",
+        Unit::Seconds,
+        "How long tries of outbox tasks took, by type"
+    );
+    describe_gauge!(
+        "anima_outbox_tasks",
+        "outbox tasks by type and status, but for those that are done"
+    );
+    describe_gauge!(
+        "anima_outbox_oldest_seconds",
+        Unit::Seconds,
+        "For how long the outbox task that waits longest could have run"
+    );
+    describe_counter!(
+        "anima_sweep_rows_total",
+        "rows that sweeps changed, by sweep"
+    );
+    describe_counter!("anima_sweep_failures_total", "sweeps that failed, by sweep");
+    describe_histogram!(
+        "anima_sweep_seconds",
+        Unit::Seconds,
+        "How long sweeps took, by sweep"
+    );
     describe_gauge!(
         "anima_database_connections",
         "connections by pool and state"
@@ -95,7 +123,7 @@ pub async fn to_loopback(
     // A proxy on this machine is a loopback peer; who asks it is not.
     let forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
     if peer.ip().to_canonical().is_loopback() && !forwarded {
-        return render(&gateway);
+        return render(&gateway).await;
     }
     Refusal::new(
         StatusCode::FORBIDDEN,
@@ -107,11 +135,20 @@ pub async fn to_loopback(
 
 /// `GET /metrics` on an address of its own: for whoever can reach it.
 pub async fn to_anyone(State(gateway): State<Arc<Gateway>>) -> Response {
-    render(&gateway)
+    render(&gateway).await
 }
 
+/// How long the database may take to say what waits in the outbox.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn render(gateway: &Gateway) -> Response {
+async fn render(gateway: &Gateway) -> Response {
+    let cx = gateway.services.system_cx();
+    match tokio::time::timeout(PATIENCE, app::outbox::measure(&cx)).await {
+        Ok(Ok(())) => {}
+        // The rest is told all the same, most of all while the database is away.
+        _ => tracing::warn!("the outbox could not be measured"),
+    }
     let running = gateway.config.max_in_flight.0 - gateway.limits.free_places();
     gauge!("anima_operations_running").set(running as f64);
     for pool in gateway.services.db.pools() {

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use app::Services;
+use app::{
+    Services,
+    outbox::{Handlers, Options, Worker},
+};
 use async_graphql::ValidationMode;
 use axum::{
     Router,
@@ -53,8 +56,10 @@ pub struct Gateway {
     pub config: Config,
     /// Asked to stop.
     pub closing: CancellationToken,
-    /// What must end before the process does: connections, sockets, workers.
+    /// What must end before the process does: connections, sockets, the worker.
     pub tasks: TaskTracker,
+    /// Ties its change feed to those of the other processes; ends after all that.
+    feed: Feed,
     pub(crate) strict: graphql::Schema,
     pub(crate) fast: graphql::Schema,
     pub(crate) model: Model,
@@ -72,6 +77,13 @@ impl std::fmt::Debug for Gateway {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// The task that ties change feeds together.
+#[derive(Debug, Default)]
+struct Feed {
+    closing: CancellationToken,
+    tasks: TaskTracker,
 }
 
 /// Why a gateway does not run.
@@ -129,10 +141,60 @@ impl Gateway {
             readiness: Readiness::default(),
             metrics: gateway_metrics::recorder().map_err(ServeError::Config)?,
             tasks: TaskTracker::new(),
+            feed: Feed::default(),
             closing,
             services,
             config,
         })
+    }
+
+    /// Starts what a serving gateway and a lone worker have in common.
+    async fn start(self: &Arc<Self>) -> Result<Option<SocketAddr>, ServeError> {
+        let metrics_address = match self.config.metrics_listen {
+            None => None,
+            Some(address) => {
+                let flag = "--metrics-listen, ANIMA_METRICS_LISTEN";
+                let listener = listen(address, flag).await?;
+                let bound = listener.local_addr().ok();
+                let routes = Router::new()
+                    .route("/metrics", get(gateway_metrics::to_anyone))
+                    .route("/health/live", get(health::live))
+                    .route("/health/ready", get(health::ready))
+                    .with_state(Arc::clone(self));
+                self.tasks.spawn(accept(Arc::clone(self), listener, routes));
+                bound
+            }
+        };
+        let upkeep = gateway_metrics::upkeep(self.metrics.clone(), self.closing.clone());
+        self.tasks.spawn(upkeep);
+        let feed = app::feed::relay(Arc::clone(&self.services), self.feed.closing.clone());
+        self.feed.tasks.spawn(feed);
+        Ok(metrics_address)
+    }
+
+    /// Starts doing outbox tasks and sweeps.
+    fn start_worker(&self) {
+        let options = Options {
+            lease: self.config.outbox_lease,
+            transactions: self.config.outbox_concurrency.0,
+            ..Options::default()
+        };
+        let worker = Worker::new(&self.services, Handlers::built_in(), options);
+        self.tasks.spawn(worker.run(self.closing.clone()));
+        let cx = self.services.system_cx();
+        self.tasks.spawn(app::sweep::run(cx, self.closing.clone()));
+    }
+
+    /// Stops what was started; whether everything finished in the time configured.
+    async fn stop(&self) -> bool {
+        self.closing.cancel();
+        self.tasks.close();
+        let patience = self.config.shutdown_timeout;
+        let finished = tokio::time::timeout(patience, self.tasks.wait()).await;
+        self.feed.closing.cancel();
+        self.feed.tasks.close();
+        let told = tokio::time::timeout(Duration::from_secs(5), self.feed.tasks.wait()).await;
+        finished.is_ok() && told.is_ok()
     }
 
     fn routes(self: &Arc<Self>) -> Router {
@@ -227,34 +289,20 @@ pub struct Running {
 pub async fn serve(config: Config, services: Arc<Services>) -> Result<Running, ServeError> {
     let gateway = Arc::new(Gateway::new(config, services)?);
     let listener = listen(gateway.config.listen, "--listen, ANIMA_LISTEN").await?;
-    let metrics_listener = match gateway.config.metrics_listen {
-        None => None,
-        Some(address) => Some(listen(address, "--metrics-listen, ANIMA_METRICS_LISTEN").await?),
-    };
-    let metrics_address = metrics_listener
-        .as_ref()
-        .and_then(|it| it.local_addr().ok());
     let address = listener.local_addr().map_err(|cause| ServeError::Listen {
         address: gateway.config.listen,
         flag: "--listen, ANIMA_LISTEN",
         cause,
     })?;
 
-    if let Some(listener) = metrics_listener {
-        let routes = Router::new()
-            .route("/metrics", get(gateway_metrics::to_anyone))
-            .with_state(Arc::clone(&gateway));
-        let accepting = accept(Arc::clone(&gateway), listener, routes);
-        gateway.tasks.spawn(accepting);
+    let metrics_address = gateway.start().await?;
+    if !gateway.config.no_worker {
+        gateway.start_worker();
     }
     gateway.tasks.spawn(
         Arc::clone(&gateway.sockets)
             .watch(gateway.services.bus.subscribe(), gateway.closing.clone()),
     );
-    gateway.tasks.spawn(gateway_metrics::upkeep(
-        gateway.metrics.clone(),
-        gateway.closing.clone(),
-    ));
     let routes = gateway.routes();
     let done = tokio::spawn(accept(Arc::clone(&gateway), listener, routes));
     Ok(Running {
@@ -272,10 +320,36 @@ impl Running {
         let Self { gateway, done, .. } = self;
         gateway.closing.cancel();
         let _ = done.await;
-        gateway.tasks.close();
-        tokio::time::timeout(gateway.config.shutdown_timeout, gateway.tasks.wait())
-            .await
-            .is_ok()
+        gateway.stop().await
+    }
+}
+
+/// A worker that serves nothing but its metrics.
+#[derive(Debug)]
+pub struct Working {
+    /// Where it serves metrics, if it does.
+    pub metrics_address: Option<SocketAddr>,
+    gateway: Arc<Gateway>,
+}
+
+/// Starts doing outbox tasks and sweeps, and serves nothing but metrics.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn work(config: Config, services: Arc<Services>) -> Result<Working, ServeError> {
+    let gateway = Arc::new(Gateway::new(config, services)?);
+    let metrics_address = gateway.start().await?;
+    gateway.start_worker();
+    Ok(Working {
+        metrics_address,
+        gateway,
+    })
+}
+
+impl Working {
+    /// Stops: what runs may finish, the rest is given back. Whether everything finished in time.
+    pub async fn stop(self) -> bool {
+        self.gateway.stop().await
     }
 }
 

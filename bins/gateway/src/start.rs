@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 use crate::{
     commands,
     config::{Config, LogFormat},
-    serve::{ServeError, serve},
+    serve::{ServeError, serve, work},
     shutdown::Signals,
 };
 
@@ -210,24 +210,58 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         }
     }
 
+    until_stopped(signals, &services, running.stop()).await;
+    Ok(())
+}
+
+/// Does outbox tasks and sweeps until a signal, and stops in order.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run_worker(config: Config) -> Result<(), StartError> {
+    config.check().map_err(StartError::Config)?;
+    let mut signals = Signals::listen()
+        .map_err(|error| StartError::Failed(format!("signals cannot be received: {error}")))?;
+    let starting = async {
+        let services = services(&config).await?;
+        let working = work(config.clone(), Arc::clone(&services)).await?;
+        Ok::<_, StartError>((services, working))
+    };
+    let (services, working) = tokio::select! {
+        started = starting => started?,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before it had started");
+            return Ok(());
+        }
+    };
+    tracing::info!(database = %config.database_url, "ready");
+    until_stopped(signals, &services, working.stop()).await;
+    Ok(())
+}
+
+/// Waits for a signal, stops, and closes the database.
+async fn until_stopped(
+    mut signals: Signals,
+    services: &Services,
+    stop: impl Future<Output = bool>,
+) {
     let signal = signals.next().await;
     tracing::info!(
         signal,
         "stopping: finishing what runs; a second signal stops at once"
     );
     tokio::select! {
-        finished = running.stop() => if !finished {
+        finished = stop => if !finished {
             tracing::warn!("what still ran after the time configured was given up");
         },
         signal = signals.next() => {
             tracing::warn!(signal, "stopped at once");
-            return Ok(());
+            return;
         }
     }
     if let Err(error) = services.db.clone().close().await {
         tracing::warn!(%error, "the database could not be closed");
     }
-    Ok(())
 }
 
 /// An error with what caused it. Ours do not repeat their cause; a driver's do, and that

@@ -191,20 +191,33 @@ pub async fn relay(services: Arc<Services>, closing: CancellationToken) {
         return;
     }
     let own: Uuid = services.system_cx().id();
-    let both = async { tokio::join!(tell(&services, own, told), listen(&services, own)) };
-    let _ = closing.run_until_cancelled(both).await;
+    let listening = closing.run_until_cancelled(listen(&services, own));
+    let _ = tokio::join!(listening, tell(&services, own, told, &closing));
 }
 
-/// Tells the others what this process says.
-async fn tell(services: &Services, own: Uuid, mut told: mpsc::Receiver<Note>) {
+/// Tells the others what this process says; at the end, what it has said.
+async fn tell(
+    services: &Services,
+    own: Uuid,
+    mut told: mpsc::Receiver<Note>,
+    closing: &CancellationToken,
+) {
     let mut notes = Vec::new();
-    while told.recv_many(&mut notes, OUTWARD_CAPACITY).await > 0 {
+    while !closing.is_cancelled() {
+        tokio::select! {
+            _ = told.recv_many(&mut notes, OUTWARD_CAPACITY) => {}
+            () = closing.cancelled() => {
+                notes.extend(std::iter::from_fn(|| told.try_recv().ok()));
+            }
+        }
         for text in texts(own, notes.drain(..)) {
             if let Err(error) = services.db.notify(CHANNEL, &text).await {
                 tracing::warn!(%error, "the other processes could not be told what changed");
             }
         }
-        tokio::time::sleep(GATHER).await;
+        let _ = closing
+            .run_until_cancelled(tokio::time::sleep(GATHER))
+            .await;
     }
 }
 

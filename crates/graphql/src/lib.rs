@@ -36,6 +36,7 @@ pub mod feed;
 pub mod identity;
 pub mod loader;
 pub mod node;
+pub mod outbox;
 pub mod payload;
 pub mod scalar;
 
@@ -50,6 +51,7 @@ pub struct Query(
     dna::DnaQuery,
     conversation::ConversationQuery,
     audit::AuditQuery,
+    outbox::OutboxQuery,
 );
 
 /// Writes: one per logical action; expected refusals are `userErrors` of the payload.
@@ -64,6 +66,7 @@ pub struct Mutation(
     device::DeviceMutation,
     dna::DnaMutation,
     identity::IdentityMutation,
+    outbox::OutboxMutation,
 );
 
 /// What changes, as it changes.

@@ -8,6 +8,7 @@ use domain::{
     device::{DeviceGroupId, DeviceId, ZoneId},
     dna::EntityId,
     identity::{GuildId, GuildMemberId, Role, UserId},
+    outbox::OutboxTaskId,
     values::split_typeid,
 };
 use futures_util::future::try_join_all;
@@ -21,6 +22,7 @@ use crate::{
     dna::Entity,
     identity::{Guild, GuildMember, User},
     loader,
+    outbox::OutboxTask,
     scalar::Moment,
 };
 
@@ -52,6 +54,8 @@ pub enum Node {
     ConversationHandoff(ConversationHandoff),
     /// Something one entity told another.
     EntityMessage(EntityMessage),
+    /// Work of the system.
+    OutboxTask(OutboxTask),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -80,6 +84,7 @@ node!(Conversation);
 node!(Message);
 node!(ConversationHandoff);
 node!(EntityMessage);
+node!(OutboxTask);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
@@ -194,6 +199,9 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
         CommunicationId::PREFIX => loader::one(ctx, CommunicationId(uuid))
             .await?
             .map(Node::EntityMessage),
+        OutboxTaskId::PREFIX => loader::one(ctx, OutboxTaskId(uuid))
+            .await?
+            .map(Node::OutboxTask),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
         _ => None,
     })

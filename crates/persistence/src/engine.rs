@@ -8,6 +8,8 @@
 //! | JSON | text | `jsonb` |
 //! | list of ids in a constant statement | `json_each` over hex | `= ANY(uuid[])` |
 //! | named lock in a transaction | none: there is one writer | `pg_advisory_xact_lock` |
+//! | rows that another transaction has | there is none | `SKIP LOCKED` |
+//! | word to other processes | none: there are none | `LISTEN`, `NOTIFY` |
 //! | write transaction | `BEGIN IMMEDIATE` on the one writer connection | `BEGIN` |
 
 use std::{str::FromStr, time::Duration};
@@ -400,6 +402,25 @@ pub fn one_of(
         _ => "$1 = ANY($2)",
     };
     Expr::cust_with_exprs(text, [Expr::col(column), list])
+}
+
+/// The same in a text: "column is one of the ids" of a parameter that [`id_list`] made.
+pub fn listed(backend: DbBackend, column: &str, parameter: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => {
+            format!("{column} IN (SELECT unhex(value) FROM json_each({parameter}))")
+        }
+        _ => format!("{column} = ANY({parameter})"),
+    }
+}
+
+/// At the end of a subquery: takes the rows that it finds, and passes over those that another
+/// transaction has. On SQLite there is no other that writes.
+pub fn skip_locked(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "",
+        _ => "FOR UPDATE SKIP LOCKED",
+    }
 }
 
 /// Waits until no other transaction holds the lock of this name and id, and holds it until

@@ -8,7 +8,7 @@ use domain::{
     values::Json,
 };
 use sea_orm::{
-    ActiveValue::Set, Condition, DbBackend, FromQueryResult, QueryOrder, QuerySelect, Select,
+    ActiveValue::Set, Condition, FromQueryResult, QueryOrder, QuerySelect, Select,
     entity::prelude::*,
 };
 
@@ -147,10 +147,7 @@ pub async fn claim(db: &impl ConnectionTrait, claim: Claim<'_>) -> Result<Vec<Ta
         now,
     } = claim;
     let backend = db.get_database_backend();
-    let locking = match backend {
-        DbBackend::Sqlite => "",
-        _ => "FOR UPDATE SKIP LOCKED",
-    };
+    let locking = engine::skip_locked(backend);
     let sql = format!(
         "WITH due (due_id) AS MATERIALIZED ( \
          SELECT id FROM outbox_tasks \
@@ -178,42 +175,51 @@ pub async fn claim(db: &impl ConnectionTrait, claim: Claim<'_>) -> Result<Vec<Ta
 }
 
 /// Takes back the leases that ran out, each a failed attempt; gives the tasks as they are now.
+/// One that is being finished just now is left alone.
 pub async fn expire(db: &impl ConnectionTrait, now: DateTimeUtc) -> Result<Vec<Task>> {
-    let sql = "UPDATE outbox_tasks SET \
-               status = CASE WHEN attempts + 1 >= max_attempts AND again_at IS NULL \
-               THEN 'failed' ELSE 'pending' END, \
-               completed_at = CASE WHEN attempts + 1 >= max_attempts AND again_at IS NULL \
-               THEN $1 END, \
-               attempts = CASE WHEN attempts + 1 >= max_attempts AND again_at IS NOT NULL \
-               THEN 0 ELSE attempts + 1 END, \
-               run_after = COALESCE(again_at, run_after), last_error = 'the lease ran out: its worker ended, or was \
-               cut off', lease_token = NULL, lease_until = NULL, again_at = NULL, updated_at = $1 \
-               WHERE status = 'in_progress' AND lease_until < $1 \
-               RETURNING id, task_type, payload, status, attempts, max_attempts, last_error, \
-               run_after, lease_token, lease_until, dedupe_key, again_at, completed_at, \
-               created_at, updated_at";
-    let statement = engine::statement(db.get_database_backend(), sql, [now.into()]);
+    let backend = db.get_database_backend();
+    let locking = engine::skip_locked(backend);
+    let sql = format!(
+        "UPDATE outbox_tasks SET \
+         status = CASE WHEN attempts + 1 >= max_attempts AND again_at IS NULL \
+         THEN 'failed' ELSE 'pending' END, \
+         completed_at = CASE WHEN attempts + 1 >= max_attempts AND again_at IS NULL THEN $1 END, \
+         attempts = CASE WHEN attempts + 1 >= max_attempts AND again_at IS NOT NULL \
+         THEN 0 ELSE attempts + 1 END, \
+         run_after = COALESCE(again_at, run_after), \
+         last_error = 'the lease ran out: its worker ended, or was cut off', \
+         lease_token = NULL, lease_until = NULL, again_at = NULL, updated_at = $1 \
+         WHERE id IN (SELECT id FROM outbox_tasks \
+         WHERE status = 'in_progress' AND lease_until < $1 {locking}) \
+         RETURNING id, task_type, payload, status, attempts, max_attempts, last_error, \
+         run_after, lease_token, lease_until, dedupe_key, again_at, completed_at, created_at, \
+         updated_at"
+    );
+    let statement = engine::statement(backend, &sql, [now.into()]);
     let rows = outbox_tasks::Model::find_by_statement(statement)
         .all(db)
         .await?;
     Ok(rows.into_iter().map(Task::from).collect())
 }
 
-/// Keeps leases for longer; gives how many tasks they hold.
+/// Keeps leases for longer; gives how many tasks they hold, but for those that are being
+/// finished just now.
 pub async fn extend(db: &impl ConnectionTrait, tokens: &[Uuid], until: DateTimeUtc) -> Result<u64> {
-    use outbox_tasks::Column;
-    let held = engine::one_of(
-        db,
-        (outbox_tasks::Entity, Column::LeaseToken),
-        tokens.iter().copied(),
+    let backend = db.get_database_backend();
+    let list = engine::listed(backend, "lease_token", "$2");
+    let locking = engine::skip_locked(backend);
+    let sql = format!(
+        "UPDATE outbox_tasks SET lease_until = $1 WHERE id IN (SELECT id FROM outbox_tasks \
+         WHERE status = 'in_progress' AND {list} {locking})"
     );
-    let updated = outbox_tasks::Entity::update_many()
-        .col_expr(Column::LeaseUntil, Expr::value(until))
-        .filter(Column::Status.eq(TaskStatus::InProgress))
-        .filter(held)
-        .exec(db)
+    let values = [
+        until.into(),
+        engine::id_list(backend, tokens.iter().copied()),
+    ];
+    let updated = db
+        .execute_raw(engine::statement(backend, &sql, values))
         .await?;
-    Ok(updated.rows_affected)
+    Ok(updated.rows_affected())
 }
 
 /// Gives a lease back untried: pending again, and no attempt counted.
@@ -248,10 +254,7 @@ pub async fn done(
     now: DateTimeUtc,
 ) -> Result<Vec<OutboxTaskId>> {
     let backend = db.get_database_backend();
-    let list = match backend {
-        DbBackend::Sqlite => "id IN (SELECT unhex(value) FROM json_each($3))",
-        _ => "id = ANY($3)",
-    };
+    let list = engine::listed(backend, "id", "$3");
     let sql = format!(
         "UPDATE outbox_tasks SET \
          status = CASE WHEN again_at IS NULL THEN 'done' ELSE 'pending' END, \

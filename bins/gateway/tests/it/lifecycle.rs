@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Answer, Server, eventually};
 
-fn program(arguments: &[&str]) -> Command {
+pub fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anima-gateway"));
     command.args(arguments).env_clear();
     command
@@ -31,25 +31,31 @@ fn url(directory: &TempDir) -> String {
 }
 
 /// A port that nothing listens on just now.
-fn free_port() -> String {
+pub fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
 /// A gateway of its own process, ready.
-struct Process {
-    child: Child,
-    address: String,
+pub struct Process {
+    pub child: Child,
+    pub address: String,
     first_words: String,
 }
 
 impl Process {
     fn start(directory: &TempDir, flags: &[&str]) -> Self {
+        let mut all = vec![url(directory)];
+        all.extend(flags.iter().map(ToString::to_string));
+        Self::over(&all)
+    }
+
+    /// With these arguments, which name the database.
+    pub fn over(arguments: &[String]) -> Self {
         let address = free_port();
         let listen = format!("--listen={address}");
-        let database = url(directory);
-        let mut child = program(&[&listen, &database, "--log-format=json"])
-            .args(flags)
+        let mut child = program(&[&listen, "--log-format=json"])
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -71,7 +77,7 @@ impl Process {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -83,7 +89,7 @@ impl Process {
     }
 
     /// Waits for the end; gives its exit code.
-    fn end(&mut self) -> Option<i32> {
+    pub fn end(&mut self) -> Option<i32> {
         let code = self.child.wait().unwrap().code();
         let mut stdout = self.child.stdout.take().unwrap();
         stdout.read_to_string(&mut self.first_words).unwrap();

@@ -16,4 +16,5 @@ mod limits;
 mod sse;
 mod stock;
 mod support;
+mod worker;
 mod ws;

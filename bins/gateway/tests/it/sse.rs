@@ -10,14 +10,18 @@ use tokio::{
 use crate::support::Server;
 
 /// A stream of events, read as it comes.
-struct Events {
+pub struct Events {
     stream: TcpStream,
     text: String,
 }
 
 impl Events {
     async fn open(server: &Server, token: &str, body: &Value) -> Self {
-        let mut stream = server.connect().await;
+        Self::over(server.connect().await, token, body).await
+    }
+
+    /// On a connection.
+    pub async fn over(mut stream: TcpStream, token: &str, body: &Value) -> Self {
         let body = body.to_string();
         let length = body.len();
         // 1.0: no chunks in between.
@@ -35,7 +39,7 @@ impl Events {
     }
 
     /// Reads until the text is there, gives all that was read, and forgets it.
-    async fn until(&mut self, text: &str) -> String {
+    pub async fn until(&mut self, text: &str) -> String {
         while !self.text.contains(text) {
             let mut buffer = [0; 4096];
             let n = self.stream.read(&mut buffer).await.unwrap();

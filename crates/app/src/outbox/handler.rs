@@ -40,6 +40,10 @@ pub struct Handler {
 
 impl Handler {
     /// Of writes alone. See [`Work::Quick`].
+    ///
+    /// Where tasks of the kind write the same rows (an entity's counts), say a `concurrency`
+    /// of 1: two transactions that lock the same rows in another order wait for each other
+    /// until PostgreSQL ends one of them.
     pub fn quick(
         task_type: &'static str,
         concurrency: usize,
@@ -120,4 +124,18 @@ impl Handlers {
     pub fn iter(&self) -> impl Iterator<Item = &Handler> {
         self.0.values()
     }
+
+    /// A kind of task as a metric names it: what nobody does is `unknown`, so that the names
+    /// are few.
+    pub fn kind(&self, task_type: &str) -> &'static str {
+        self.get(task_type).map_or(UNKNOWN, |it| it.task_type)
+    }
+
+    /// All that [`kind`](Self::kind) gives.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied().chain([UNKNOWN])
+    }
 }
+
+/// What a kind of task is called that nobody does.
+const UNKNOWN: &str = "unknown";

@@ -29,11 +29,13 @@
 //!
 //! A handler that finds that there is nothing to do any more (the row is gone) gives `Ok`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     audit::Severity,
     check::Check,
-    outbox::{OutboxError, OutboxTaskId, Task},
+    outbox::{OutboxError, OutboxTaskId, Task, TaskStatus},
     values::Json,
 };
 use persistence::{
@@ -134,6 +136,40 @@ pub async fn prune(cx: &Cx) -> Result<u64> {
             return Ok(pruned);
         }
     }
+}
+
+/// Sets the gauges of what there is to do, from the table: for whoever asks for the metrics.
+pub async fn measure(cx: &Cx) -> Result<()> {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let set = |kind: &'static str, status: TaskStatus, tasks: i64| {
+        metrics::gauge!("anima_outbox_tasks", "type" => kind, "status" => status.as_str())
+            .set(tasks as f64);
+    };
+    let mut counts: BTreeMap<(&'static str, TaskStatus), i64> = BTreeMap::new();
+    let mut oldest = TimeDelta::zero();
+    let handlers = Handlers::built_in();
+    for kind in handlers.kinds() {
+        for status in [
+            TaskStatus::Pending,
+            TaskStatus::InProgress,
+            TaskStatus::Failed,
+        ] {
+            counts.insert((kind, status), 0);
+        }
+    }
+    for it in persistence::outbox::depth(cx.reader()).await? {
+        *counts
+            .entry((handlers.kind(&it.task_type), it.status))
+            .or_default() += it.tasks;
+        if it.status == TaskStatus::Pending {
+            oldest = oldest.max(cx.now() - it.oldest);
+        }
+    }
+    for ((kind, status), tasks) in counts {
+        set(kind, status, tasks);
+    }
+    metrics::gauge!("anima_outbox_oldest_seconds").set(oldest.as_seconds_f64());
+    Ok(())
 }
 
 /// At most so many types in a filter.

@@ -12,7 +12,7 @@ use domain::outbox::{OutboxTaskId, Task, TaskStatus};
 use futures_util::FutureExt;
 use persistence::outbox::{self as rows, Claim};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Handler, Handlers, Store, Work,
+    Handlers, Store, Work,
     handler::{Quick, Slow},
     log_dead,
 };
@@ -32,8 +32,6 @@ const BATCH: u64 = 64;
 const POLL: Duration = Duration::from_secs(5);
 /// No try takes longer, so that one that hangs does not hold its place for ever.
 const LONGEST_TRY: Duration = Duration::from_mins(15);
-/// What runs outside a transaction may go on so long after a stop was asked for.
-const GRACE: Duration = Duration::from_secs(5);
 /// A pause after the database failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -44,6 +42,8 @@ pub struct Options {
     pub lease: Duration,
     /// How many transactions at once, so that requests find connections too.
     pub transactions: usize,
+    /// What is slow may go on so long after a stop was asked for; then it is given back.
+    pub grace: Duration,
 }
 
 impl Default for Options {
@@ -51,6 +51,7 @@ impl Default for Options {
         Self {
             lease: Duration::from_mins(1),
             transactions: 4,
+            grace: Duration::from_secs(5),
         }
     }
 }
@@ -71,10 +72,12 @@ pub struct Worker {
 }
 
 /// What was leased together.
-struct Lane<'a> {
-    handler: Option<&'a Handler>,
+struct Lane {
     lease: Lease,
+    /// Of one kind.
     tasks: Vec<Task>,
+    /// There may be more.
+    is_full: bool,
 }
 
 /// A lease that is extended until this is dropped.
@@ -106,6 +109,10 @@ enum Outcome {
 }
 
 impl Outcome {
+    fn failed(dead: bool) -> Self {
+        if dead { Self::Failed } else { Self::Retried }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -201,34 +208,22 @@ impl Worker {
                 let Some(lane) = self.lease(&it.task_type).await? else {
                     break;
                 };
-                let (lease, tasks) = (lane.lease, lane.tasks);
-                let lane = Arc::clone(self).lane(place, it.task_type.clone(), lease, tasks);
-                lanes.spawn(lane);
+                let (worker, is_full) = (Arc::clone(self), lane.is_full);
+                lanes.spawn(async move {
+                    worker.work(lane).await;
+                    drop(place);
+                });
+                if !is_full {
+                    break;
+                }
             }
         }
         Ok(pause)
     }
 
-    async fn lane(
-        self: Arc<Self>,
-        _place: OwnedSemaphorePermit,
-        task_type: String,
-        lease: Lease,
-        tasks: Vec<Task>,
-    ) {
-        let handler = self.handlers.get(&task_type);
-        self.work(Lane {
-            handler,
-            lease,
-            tasks,
-        })
-        .await;
-    }
-
     /// Leases what one lane does: a batch of quick tasks, or one slow one.
-    async fn lease(&self, task_type: &str) -> Result<Option<Lane<'_>>> {
-        let handler = self.handlers.get(task_type);
-        let limit = match handler.map(|it| &it.work) {
+    async fn lease(&self, task_type: &str) -> Result<Option<Lane>> {
+        let limit = match self.handlers.get(task_type).map(|it| &it.work) {
             Some(Work::Slow(_)) => 1,
             Some(Work::Quick(_)) | None => BATCH,
         };
@@ -248,7 +243,7 @@ impl Worker {
         lock(&self.leases).insert(token);
         let held = Arc::clone(&self.leases);
         Ok(Some(Lane {
-            handler,
+            is_full: tasks.len() as u64 >= limit,
             lease: Lease { token, held },
             tasks,
         }))
@@ -259,20 +254,19 @@ impl Worker {
     }
 
     /// Does what was leased, and writes how it ended.
-    async fn work(&self, lane: Lane<'_>) {
-        let Lane {
-            handler,
-            lease,
-            tasks,
-        } = lane;
+    async fn work(&self, lane: Lane) {
+        let Lane { lease, tasks, .. } = lane;
         let token = lease.token;
+        let handler = tasks
+            .first()
+            .and_then(|it| self.handlers.get(&it.task_type));
         match handler.map(|it| &it.work) {
             None => {
                 for task in tasks {
                     let why = format!("unknown task type {}: no handler does it", task.task_type);
                     let failed = task.give_up(&why, self.cx.now());
                     let outcome = self.write_failure(token, &failed).await;
-                    note(&failed, "unknown", outcome);
+                    self.note(&failed, outcome);
                 }
             }
             Some(Work::Slow(work)) => {
@@ -289,12 +283,8 @@ impl Worker {
                     let each = begun.elapsed() / u32::try_from(tasks.len()).unwrap_or(u32::MAX);
                     for task in &tasks {
                         let held = done.contains(&task.id);
-                        note(
-                            task,
-                            &task.task_type,
-                            if held { Outcome::Done } else { Outcome::Lost },
-                        );
-                        measure(task, each);
+                        self.note(task, if held { Outcome::Done } else { Outcome::Lost });
+                        self.measure(task, each);
                     }
                     return;
                 }
@@ -310,8 +300,8 @@ impl Worker {
     async fn timed(&self, task: &Task, work: impl Future<Output = Outcome>) {
         let begun = Instant::now();
         let outcome = work.await;
-        measure(task, begun.elapsed());
-        note(task, &task.task_type, outcome);
+        self.measure(task, begun.elapsed());
+        self.note(task, outcome);
     }
 
     /// Many tasks in one transaction; gives those that were still ours.
@@ -341,7 +331,7 @@ impl Worker {
     async fn slow(&self, token: Uuid, task: &Task, work: &Slow) -> Outcome {
         let stopped = async {
             self.closing.cancelled().await;
-            sleep(GRACE).await;
+            sleep(self.options.grace).await;
         };
         let prepared = tokio::select! {
             it = timeout(LONGEST_TRY, caught(work(&self.cx, task))) => it,
@@ -409,11 +399,7 @@ impl Worker {
                 log_dead(&self.cx, &txn, task).await?;
             }
             txn.commit().await?;
-            Ok(if dead {
-                Outcome::Failed
-            } else {
-                Outcome::Retried
-            })
+            Ok(Outcome::failed(dead))
         };
         written.await.unwrap_or_else(|error: Error| {
             // The lease runs out, and then it is tried again.
@@ -444,21 +430,34 @@ impl Worker {
             Ok(tasks) => {
                 for task in &tasks {
                     let dead = task.status == TaskStatus::Failed;
-                    note(
-                        task,
-                        &task.task_type,
-                        if dead {
-                            Outcome::Failed
-                        } else {
-                            Outcome::Retried
-                        },
-                    );
+                    self.note(task, Outcome::failed(dead));
                 }
             }
             Err(error) => {
                 tracing::warn!(error = reason(&error), "leases could not be looked through");
             }
         }
+    }
+
+    /// Counts a try, and logs one that went wrong.
+    fn note(&self, task: &Task, outcome: Outcome) {
+        let kind = self.handlers.kind(&task.task_type);
+        metrics::counter!("anima_outbox_attempts_total", "type" => kind, "outcome" => outcome.as_str())
+            .increment(1);
+        if outcome != Outcome::Done {
+            tracing::warn!(
+                task = %task.id,
+                task_type = task.task_type,
+                attempts = task.attempts,
+                outcome = outcome.as_str(),
+                "a task was not done"
+            );
+        }
+    }
+
+    fn measure(&self, task: &Task, lasted: Duration) {
+        let kind = self.handlers.kind(&task.task_type);
+        metrics::histogram!("anima_outbox_seconds", "type" => kind).record(lasted.as_secs_f64());
     }
 
     /// Extends the leases of what runs.
@@ -508,23 +507,4 @@ fn reason(error: &Error) -> String {
         next = cause.source();
     }
     text
-}
-
-/// Counts a try, and logs one that went wrong. `kind` is a type that has a handler.
-fn note(task: &Task, kind: &str, outcome: Outcome) {
-    metrics::counter!("anima_outbox_attempts_total", "type" => kind.to_owned(), "outcome" => outcome.as_str())
-        .increment(1);
-    if outcome != Outcome::Done {
-        tracing::warn!(
-            task = %task.id,
-            task_type = task.task_type,
-            outcome = outcome.as_str(),
-            "a task was not done"
-        );
-    }
-}
-
-fn measure(task: &Task, lasted: Duration) {
-    metrics::histogram!("anima_outbox_seconds", "type" => task.task_type.clone())
-        .record(lasted.as_secs_f64());
 }
