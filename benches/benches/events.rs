@@ -5,11 +5,11 @@
 //! and on PostgreSQL when `TEST_DATABASE_URL` is set. What is printed is the median of the
 //! rounds.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anima_benches::{
     load::{self, Outcome, Requests},
-    process::Gateway,
+    process::{Failable, Gateway, token},
 };
 use serde_json::{Value, json};
 use testkit::{Database, Engine, World, database::postgres_url};
@@ -27,8 +27,6 @@ const RECORD: &str = "mutation($input: EventRecordBatchInput!) { eventRecordBatc
      recorded userErrors { message } } }";
 const HEARTBEAT: &str = "mutation($input: DeviceHeartbeatInput!) { deviceHeartbeat(input: $input) { \
      userErrors { message } } }";
-
-type Failable<T = ()> = Result<T, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> Failable {
@@ -58,6 +56,7 @@ async fn measure(engine: Engine) -> Failable {
                 .to_string(),
         );
     }
+    let token = token(&url, "admin")?;
     let gateway = Gateway::start(&url, &["--no-worker"]).await?;
     println!("\nevents through the gateway; {engine:?}, {CONNECTIONS} connections");
     for batch in BATCHES {
@@ -101,7 +100,7 @@ async fn rate(
         inputs
             .map(|input| {
                 let body = json!({ "query": query, "variables": { "input": input } }).to_string();
-                load::post("/graphql", gateway.address, &gateway.token, &body)
+                load::post("/graphql", gateway.address, &token, &body)
             })
             .collect(),
     );

@@ -1,6 +1,7 @@
-//! The gateway as it is run, in a process of its own.
+//! A gateway as it is run, in a process of its own.
 
 use std::{
+    env,
     error::Error,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
@@ -10,63 +11,36 @@ use std::{
 
 use crate::load;
 
-/// A running gateway, stopped when it is dropped.
+/// What may go wrong.
+pub type Failable<T = ()> = Result<T, Box<dyn Error>>;
+
+/// A gateway over a database, ended when it is dropped.
 #[derive(Debug)]
 pub struct Gateway {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
-    /// A token of an administrator.
-    pub token: String,
 }
 
 impl Gateway {
-    /// Starts one over a migrated database, with an administrator's token, without limits on
-    /// rates, and with these flags besides; waits until it is ready.
+    /// Starts it, without limits and with these further flags, and waits until it is ready.
     ///
     /// # Errors
-    /// When there is no gateway built, or it does not start.
-    pub async fn start(url: &str, flags: &[&str]) -> Result<Self, Box<dyn Error>> {
-        let program = program()?;
-        let run = |arguments: &[&str]| {
-            let mut command = Command::new(&program);
-            command.args(["--database-url", url]).args(arguments);
-            command
-        };
-        let user = ["user", "create", "--name", "bench", "--role", "admin"];
-        let user = run(&user).args(["--user-name", "bench"]).output()?;
-        if !user.status.success() {
-            return Err(String::from_utf8_lossy(&user.stderr).into_owned().into());
-        }
-        let token = ["token", "create", "--user", "bench", "--name", "bench"];
-        let token = run(&token).output()?;
-        if !token.status.success() {
-            return Err(String::from_utf8_lossy(&token.stderr).into_owned().into());
-        }
-        let token = String::from_utf8(token.stdout)?.trim().to_owned();
+    /// When there is no program, or it is not ready in ten seconds.
+    pub async fn start(url: &str, flags: &[&str]) -> Failable<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let child = run(&["--listen", &address.to_string(), "--rate-limit", "off"])
+        let child = Command::new(program()?)
+            .args(["--database-url", url, "--listen", &address.to_string()])
+            .args(["--rate-limit", "off"])
             .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let gateway = Self {
-            child,
-            address,
-            token,
-        };
-        gateway.ready().await?;
-        Ok(gateway)
-    }
-
-    async fn ready(&self) -> Result<(), Box<dyn Error>> {
-        let ready = format!(
-            "GET /health/ready HTTP/1.1\r\nHost: {}\r\n\r\n",
-            self.address
-        );
+        let gateway = Self { child, address };
+        let ready = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\n\r\n");
         for _ in 0..100 {
-            if load::once(self.address, ready.as_bytes()).await.is_ok() {
-                return Ok(());
+            if load::once(address, ready.as_bytes()).await.is_ok() {
+                return Ok(gateway);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -81,17 +55,42 @@ impl Drop for Gateway {
     }
 }
 
-/// `ANIMA_GATEWAY`, or the release build beside this benchmark.
-fn program() -> Result<PathBuf, Box<dyn Error>> {
-    if let Some(path) = std::env::var_os("ANIMA_GATEWAY") {
+/// Runs a command of the gateway's program over a database; gives what it prints.
+///
+/// # Errors
+/// When there is no program, or it fails.
+pub fn command(url: &str, arguments: &[&str]) -> Failable<String> {
+    let output = Command::new(program()?)
+        .args(["--database-url", url])
+        .args(arguments)
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// A token for a new person of this role, by the user name `bench`.
+///
+/// # Errors
+/// When there is no program, or it fails.
+pub fn token(url: &str, role: &str) -> Failable<String> {
+    let create = ["user", "create", "--name", "bench", "--role", role];
+    command(url, &[&create[..], &["--user-name", "bench"]].concat())?;
+    command(url, &["token", "create", "--user", "bench", "--name", "bench"])
+}
+
+/// `ANIMA_GATEWAY`, or the build beside this benchmark.
+fn program() -> Failable<PathBuf> {
+    if let Some(path) = env::var_os("ANIMA_GATEWAY") {
         return Ok(path.into());
     }
-    let here = std::env::current_exe()?;
-    let release = here
+    let here = env::current_exe()?;
+    let built = here
         .parent()
         .and_then(|it| it.parent())
         .ok_or("no folder above this program")?;
-    let program = release.join("anima-gateway");
+    let program = built.join("anima-gateway");
     if program.exists() {
         Ok(program)
     } else {

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod conversation;
 mod device;
 mod dna;
 mod identity;

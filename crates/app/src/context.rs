@@ -12,7 +12,7 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::dna::voice::Catalogue;
-use inference::llm::Llm;
+use inference::{llm::Llm, tokens::Tokenizer};
 use persistence::Db;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
@@ -73,6 +73,8 @@ pub struct Settings {
     pub llm_timeout: Duration,
     /// How long entries of the log are kept that are not critical; without end when not said.
     pub events_kept: Option<TimeDelta>,
+    /// Counts the tokens of messages; a quarter of the characters where there is none.
+    pub tokenizer: Option<Arc<dyn Tokenizer>>,
 }
 
 impl Default for Settings {
@@ -83,6 +85,7 @@ impl Default for Settings {
             voices: Arc::new(Catalogue::built_in().clone()),
             llm_timeout: Duration::from_secs(30),
             events_kept: Some(TimeDelta::days(90)),
+            tokenizer: None,
         }
     }
 }

@@ -13,7 +13,9 @@ use std::{
 
 use domain::{
     audit::{Event, EventId},
+    conversation::{CommunicationId, ConversationEvent, ConversationId, MessageId},
     device::DeviceId,
+    dna::EntityId,
     identity::{AccessTokenId, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,29 @@ pub enum Change {
         event: EventId,
         /// Whose devices.
         owner: UserId,
+    },
+    /// Something happened to a conversation, other than a message.
+    ConversationChanged {
+        /// Which.
+        conversation: ConversationId,
+        /// What happened.
+        event: ConversationEvent,
+        /// The devices that it concerns: where it is, was, or is to go.
+        devices: Vec<DeviceId>,
+    },
+    /// Something was said.
+    MessageAdded {
+        /// Where.
+        conversation: ConversationId,
+        /// What.
+        message: MessageId,
+    },
+    /// An entity told another something.
+    EntityMessageSent {
+        /// What.
+        communication: CommunicationId,
+        /// Whom.
+        to: EntityId,
     },
     /// A token was revoked: sockets that it opened must close.
     TokenRevoked(AccessTokenId),

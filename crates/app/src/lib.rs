@@ -30,6 +30,7 @@
 
 pub mod audit;
 pub mod context;
+pub mod conversation;
 pub mod demo;
 pub mod device;
 pub mod dna;

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Cx, Result, audit, device, idempotency, outbox};
+use crate::{Cx, Result, audit, conversation, device, idempotency, outbox};
 
 /// Something to be done now and then.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub struct Sweep {
     pub run: for<'a> fn(&'a Cx) -> BoxFuture<'a, Result<u64>>,
 }
 
+const SECONDS_5: Duration = Duration::from_secs(5);
+const MINUTE: Duration = Duration::from_mins(1);
 const MINUTE_10: Duration = Duration::from_mins(10);
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -37,6 +39,16 @@ pub const SWEEPS: &[Sweep] = &[
         name: "idempotency_prune",
         every: MINUTE_10,
         run: |cx| Box::pin(idempotency::prune(cx)),
+    },
+    Sweep {
+        name: "conversations_end",
+        every: MINUTE,
+        run: |cx| Box::pin(conversation::end_expired(cx)),
+    },
+    Sweep {
+        name: "handoffs_time_out",
+        every: SECONDS_5,
+        run: |cx| Box::pin(conversation::time_out_handoffs(cx)),
     },
     Sweep {
         name: "tokens_prune",

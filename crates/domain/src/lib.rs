@@ -28,3 +28,4 @@ pub mod dna;
 pub mod identity;
 pub mod outbox;
 pub mod persona;
+pub mod relationship;

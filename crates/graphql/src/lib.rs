@@ -28,6 +28,7 @@ use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
 
 pub mod audit;
 pub mod connection;
+pub mod conversation;
 pub mod device;
 pub mod dna;
 pub mod error;
@@ -48,6 +49,7 @@ pub struct Query(
     identity::IdentityQuery,
     device::DeviceQuery,
     dna::DnaQuery,
+    conversation::ConversationQuery,
     audit::AuditQuery,
     outbox::OutboxQuery,
 );
@@ -60,6 +62,7 @@ pub struct Query(
 #[derive(Debug, MergedObject, Default)]
 pub struct Mutation(
     audit::AuditMutation,
+    conversation::ConversationMutation,
     device::DeviceMutation,
     dna::DnaMutation,
     identity::IdentityMutation,
@@ -72,6 +75,7 @@ pub struct Subscription(
     audit::AuditSubscription,
     device::DeviceSubscription,
     device::CommandSubscription,
+    conversation::ConversationSubscription,
 );
 
 /// The schema.

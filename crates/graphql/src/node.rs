@@ -4,6 +4,7 @@ use app::{Access, Error, Principal};
 use async_graphql::{ComplexObject, Context, ID, Interface, Object, SimpleObject};
 use domain::{
     audit::EventId,
+    conversation::{CommunicationId, ConversationId, HandoffId, MessageId},
     device::{DeviceGroupId, DeviceId, LearnedPatternId, ZoneId},
     dna::EntityId,
     identity::{GuildId, GuildMemberId, Role, UserId},
@@ -15,6 +16,7 @@ use futures_util::future::try_join_all;
 use crate::{
     Failure, Result,
     audit::Event,
+    conversation::{Conversation, ConversationHandoff, EntityMessage, Message},
     cx,
     device::{Device, DeviceGroup, LearnedPattern, Zone},
     dna::Entity,
@@ -46,6 +48,14 @@ pub enum Node {
     GuildMember(GuildMember),
     /// A learned pattern.
     LearnedPattern(LearnedPattern),
+    /// A conversation.
+    Conversation(Conversation),
+    /// A message.
+    Message(Message),
+    /// A hand-off of a conversation.
+    ConversationHandoff(ConversationHandoff),
+    /// Something one entity told another.
+    EntityMessage(EntityMessage),
     /// Work of the system.
     OutboxTask(OutboxTask),
 }
@@ -73,6 +83,10 @@ node!(Event);
 node!(Guild);
 node!(GuildMember);
 node!(LearnedPattern);
+node!(Conversation);
+node!(Message);
+node!(ConversationHandoff);
+node!(EntityMessage);
 node!(OutboxTask);
 
 /// Who is asking, as the server understood it.
@@ -181,6 +195,16 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
         LearnedPatternId::PREFIX => loader::one(ctx, LearnedPatternId(uuid))
             .await?
             .map(Node::LearnedPattern),
+        ConversationId::PREFIX => loader::one(ctx, ConversationId(uuid))
+            .await?
+            .map(Node::Conversation),
+        MessageId::PREFIX => loader::one(ctx, MessageId(uuid)).await?.map(Node::Message),
+        HandoffId::PREFIX => loader::one(ctx, HandoffId(uuid))
+            .await?
+            .map(Node::ConversationHandoff),
+        CommunicationId::PREFIX => loader::one(ctx, CommunicationId(uuid))
+            .await?
+            .map(Node::EntityMessage),
         OutboxTaskId::PREFIX => loader::one(ctx, OutboxTaskId(uuid))
             .await?
             .map(Node::OutboxTask),

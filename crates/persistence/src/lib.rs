@@ -65,6 +65,7 @@ macro_rules! table {
 }
 
 pub mod audit;
+pub mod conversation;
 pub mod device;
 pub mod dna;
 pub mod engine;
@@ -72,6 +73,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod outbox;
 pub mod page;
+pub mod relationship;
 pub mod scope;
 
 pub use engine::Db;

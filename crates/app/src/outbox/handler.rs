@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use domain::outbox::Task;
 use futures_util::future::BoxFuture;
 
-use crate::{Cx, Result, Txn, audit, device};
+use crate::{Cx, Result, Txn, audit, conversation, device};
 
 /// Writes that are committed with the mark that their task is done.
 pub type Store = Box<dyn for<'a> FnOnce(&'a Cx, &'a Txn) -> BoxFuture<'a, Result<()>> + Send>;
@@ -105,6 +105,9 @@ impl Handlers {
             }),
             Handler::slow(device::PATTERNS_LEARN, 1, |cx, task| {
                 Box::pin(device::patterns_learn(cx, task))
+            }),
+            Handler::quick(conversation::MESSAGE_APPENDED, 2, |cx, txn, task| {
+                Box::pin(conversation::message_appended(cx, txn, task))
             }),
         ])
     }
