@@ -1,5 +1,7 @@
 //! Knowledge documents in parts that are embedded and recalled by themselves.
 
+use std::ops::Range;
+
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Characters of a document.
@@ -14,36 +16,34 @@ pub const CHUNK_OVERLAP: usize = 50;
 /// is; each but the first begins with the last words of the one before, at most
 /// [`CHUNK_OVERLAP`] characters.
 pub fn chunks(text: &str) -> Vec<String> {
-    let mut chunks: Vec<String> = Vec::new();
-    let mut current = String::new();
-    // What of `current` is not a repetition.
-    let mut own = 0;
-    for piece in text.split_sentence_bounds().flat_map(pieces) {
-        let length = piece.chars().count();
-        if own > 0 && current.chars().count() + length > CHUNK_CHARACTERS {
-            let next = overlap(&current).to_owned();
-            push(&mut chunks, &current);
-            current = next;
-            own = 0;
-            // A piece may take a whole part, with no room for a repetition.
-            if current.chars().count() + length > CHUNK_CHARACTERS {
-                current.clear();
-            }
-        }
-        current.push_str(piece);
-        own += length;
-    }
-    if own > 0 {
-        push(&mut chunks, &current);
-    }
-    chunks
+    let parts = spans(text).into_iter().map(|it| text[it].trim());
+    parts
+        .filter(|it| !it.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
-fn push(chunks: &mut Vec<String>, text: &str) {
-    let text = text.trim();
-    if !text.is_empty() {
-        chunks.push(text.to_owned());
+/// Where the parts lie in the text, in bytes.
+fn spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    // The part being made; what of it is no repetition begins at `own`.
+    let (mut start, mut own, mut end) = (0, 0, 0);
+    for piece in text.split_sentence_bounds().flat_map(pieces) {
+        let next = end + piece.len();
+        let fits = |from: usize| text[from..next].chars().count() <= CHUNK_CHARACTERS;
+        if own < end && !fits(start) {
+            spans.push(start..end);
+            let repeated = end - overlap(&text[start..end]).len();
+            // A piece may take a whole part, with no room for a repetition.
+            start = if fits(repeated) { repeated } else { end };
+            own = end;
+        }
+        end = next;
     }
+    if own < end {
+        spans.push(start..end);
+    }
+    spans
 }
 
 /// A sentence, or where it is too long for a part beside a repetition, its words in as long
@@ -123,24 +123,14 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_part_is_too_long_and_nothing_is_left_out(text in "([a-zé]{1,80}|[.!?] |\\n|  |, ){0,300}") {
-            let parts = chunks(&text);
-            let mut at = 0;
-            for part in &parts {
-                proptest::prop_assert!(part.chars().count() <= CHUNK_CHARACTERS);
-                // Each part is a stretch of the text that begins no later than the last one ended,
-                // but for white space, and at most the overlap earlier.
-                let from = (0..=at).rev().filter(|it| text.is_char_boundary(*it))
-                    .find(|it| text[*it..].starts_with(part.as_str()) && it + part.len() > at)
-                    .or_else(|| text[at..].find(part.as_str()).filter(|it| text[at..at + it].trim().is_empty()).map(|it| at + it));
-                let Some(from) = from else {
-                    return Err(proptest::test_runner::TestCaseError::fail(format!("{part:?} is not next")));
-                };
-                if from < at {
-                    proptest::prop_assert!(text[from..at].chars().count() <= CHUNK_OVERLAP);
-                }
-                at = from + part.len();
+            let mut reached = 0;
+            for Range { start, end } in spans(&text) {
+                proptest::prop_assert!(start <= reached && reached < end);
+                proptest::prop_assert!(text[start..end].chars().count() <= CHUNK_CHARACTERS);
+                proptest::prop_assert!(text[start..reached].chars().count() <= CHUNK_OVERLAP);
+                reached = end;
             }
-            proptest::prop_assert!(text[at..].trim().is_empty());
+            proptest::prop_assert_eq!(reached, text.len());
         }
     }
 }
