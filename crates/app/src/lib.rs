@@ -36,6 +36,7 @@ pub mod dna;
 pub mod error;
 pub mod idempotency;
 pub mod identity;
+pub mod persona;
 pub mod viewer;
 
 pub use context::{Bus, Change, Clock, Cx, Ids, Patch, Random, Request, Services, Settings, Txn};

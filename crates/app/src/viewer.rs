@@ -8,7 +8,7 @@ use domain::{
     dna::EntityId,
     identity::{AccessTokenId, Role, Scope, UserId},
 };
-use persistence::scope::{DeviceScope, EntityReach, EntityScope, PersonScope};
+use persistence::scope::{DefinitionScope, DeviceScope, EntityReach, EntityScope, PersonScope};
 
 use crate::{Error, Result};
 
@@ -346,6 +346,19 @@ impl Viewer {
             },
             Principal::User { .. } | Principal::System | Principal::Anonymous => DeviceScope::None,
         })
+    }
+
+    /// Persona definitions: whoever is signed in reads the active ones, administrators write them
+    /// and see all.
+    pub fn definitions(&self, access: Access) -> Result<DefinitionScope> {
+        self.require(access)?;
+        match access {
+            _ if self.is_admin() => Ok(DefinitionScope::All),
+            Access::Read => Ok(DefinitionScope::Active),
+            Access::Write => Err(Error::Forbidden(
+                "persona definitions are written by administrators",
+            )),
+        }
     }
 
     /// Persons: their names and accounts; not what others know of them.

@@ -35,6 +35,7 @@ pub mod identity;
 pub mod loader;
 pub mod node;
 pub mod payload;
+pub mod persona;
 pub mod scalar;
 
 pub use error::{Failure, Result, code};
@@ -46,6 +47,7 @@ pub struct Query(
     identity::IdentityQuery,
     device::DeviceQuery,
     dna::DnaQuery,
+    persona::PersonaQuery,
     audit::AuditQuery,
 );
 
@@ -60,6 +62,7 @@ pub struct Mutation(
     device::DeviceMutation,
     dna::DnaMutation,
     identity::IdentityMutation,
+    persona::PersonaMutation,
 );
 
 /// What changes, as it changes.

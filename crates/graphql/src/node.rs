@@ -7,6 +7,7 @@ use domain::{
     device::{DeviceGroupId, DeviceId, ZoneId},
     dna::EntityId,
     identity::{GuildId, GuildMemberId, Role, UserId},
+    persona::{KnowledgeDocumentId, PersonaDefinitionId, PersonaVersionId},
     values::split_typeid,
 };
 use futures_util::future::try_join_all;
@@ -19,6 +20,7 @@ use crate::{
     dna::Entity,
     identity::{Guild, GuildMember, User},
     loader,
+    persona::{KnowledgeDocument, PersonaDefinition, PersonaVersion},
     scalar::Moment,
 };
 
@@ -42,6 +44,12 @@ pub enum Node {
     Guild(Guild),
     /// A membership in a community.
     GuildMember(GuildMember),
+    /// A persona definition.
+    PersonaDefinition(PersonaDefinition),
+    /// A version of a persona definition.
+    PersonaVersion(PersonaVersion),
+    /// A knowledge document.
+    KnowledgeDocument(KnowledgeDocument),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -66,6 +74,9 @@ node!(Entity);
 node!(Event);
 node!(Guild);
 node!(GuildMember);
+node!(PersonaDefinition);
+node!(PersonaVersion);
+node!(KnowledgeDocument);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
@@ -171,6 +182,15 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
             .await?
             .map(Node::GuildMember),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
+        PersonaDefinitionId::PREFIX => loader::one(ctx, PersonaDefinitionId(uuid))
+            .await?
+            .map(Node::PersonaDefinition),
+        PersonaVersionId::PREFIX => loader::one(ctx, PersonaVersionId(uuid))
+            .await?
+            .map(Node::PersonaVersion),
+        KnowledgeDocumentId::PREFIX => loader::one(ctx, KnowledgeDocumentId(uuid))
+            .await?
+            .map(Node::KnowledgeDocument),
         _ => None,
     })
 }

@@ -71,6 +71,7 @@ pub mod engine;
 pub mod idempotency;
 pub mod identity;
 pub mod page;
+pub mod persona;
 pub mod scope;
 
 pub use engine::Db;

@@ -13,6 +13,7 @@ use crate::{
     dna::entities,
     engine,
     identity::users,
+    persona::persona_definitions,
 };
 
 /// Whose entities a query may touch.
@@ -48,6 +49,26 @@ pub enum DeviceScope {
     Itself(DeviceId),
     /// Everybody's.
     All,
+}
+
+/// Which persona definitions a query may touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DefinitionScope {
+    /// Those that may be given a duty.
+    Active,
+    /// Every one of them.
+    All,
+}
+
+impl DefinitionScope {
+    /// The definitions in scope.
+    pub fn definitions(self) -> Select<persona_definitions::Entity> {
+        let select = persona_definitions::Entity::find();
+        match self {
+            Self::Active => select.filter(persona_definitions::Column::IsActive.eq(true)),
+            Self::All => select,
+        }
+    }
 }
 
 /// Which persons a query may touch.

@@ -171,6 +171,21 @@ impl PersonaDefinition {
         }
     }
 
+    /// What is in force, but for what has no place of its own.
+    pub fn snapshot(&self) -> PersonaSnapshot {
+        PersonaSnapshot {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            adaptation_mode: self.adaptation_mode,
+            voice: self.voice_config.0.clone(),
+            behavior: self.behavior_config.0.clone(),
+            system_prompt: self.system_prompt.clone(),
+            tags: self.tags.0.clone(),
+            priority: self.priority,
+            extensions: serde_json::Map::new(),
+        }
+    }
+
     /// Whether it takes over in an emergency.
     pub fn is_emergency(&self) -> bool {
         self.priority >= duty::EMERGENCY_PRIORITY

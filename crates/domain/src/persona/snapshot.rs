@@ -22,7 +22,7 @@ pub(super) const MAX_TAGS: (usize, usize) = (50, 50);
 #[cfg_attr(
     feature = "graphql",
     derive(async_graphql::SimpleObject),
-    graphql(name = "PersonaSnapshot", complex)
+    graphql(name = "PersonaSnapshot")
 )]
 pub struct PersonaSnapshot {
     /// What it is called, 1–100 characters.
@@ -45,10 +45,6 @@ pub struct PersonaSnapshot {
     #[cfg_attr(feature = "graphql", graphql(skip))]
     pub extensions: Map<String, Value>,
 }
-
-#[cfg(feature = "graphql")]
-#[async_graphql::ComplexObject]
-impl PersonaSnapshot {}
 
 impl PersonaSnapshot {
     /// The same, cleaned: texts trimmed, tags without repetition.
