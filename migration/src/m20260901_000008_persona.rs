@@ -3,7 +3,8 @@
 
 use crate::schema::{
     Check, Context, Table, array, between, boolean, boolean_or_unknown, count, created_by,
-    document, integer, json, log, one_of, reference, score, table, text, time, user, vector, version,
+    document, integer, json, log, one_of, reference, score, table, text, time, user, vector,
+    version,
 };
 
 /// Dimensions of a stored embedding on PostgreSQL; shorter ones are padded with zeros.

@@ -11,6 +11,7 @@ mod device;
 mod dna;
 mod identity;
 mod library;
+mod persona;
 mod readme;
 mod schema;
 mod statements;

@@ -34,6 +34,8 @@ on_both_engines! {
             identity::access_tokens, identity::consents, identity::guild_members,
             identity::guilds, identity::user_identities, identity::user_preferences,
             identity::users,
+            persona::knowledge_chunks, persona::knowledge_documents, persona::persona_definitions,
+            persona::persona_emergencies, persona::persona_portraits, persona::persona_versions,
         );
     }
 }

@@ -344,7 +344,10 @@ pub async fn definition_to_change(
     scope: DefinitionScope,
     name: &Named,
 ) -> Result<Option<PersonaDefinition>> {
-    let row = named(scope, name).lock(LockType::NoKeyUpdate).one(db).await?;
+    let row = named(scope, name)
+        .lock(LockType::NoKeyUpdate)
+        .one(db)
+        .await?;
     Ok(row.map(PersonaDefinition::from))
 }
 
@@ -465,7 +468,12 @@ pub async fn portrait_set(db: &impl ConnectionTrait, it: PersonaPortrait) -> Res
     persona_portraits::Entity::insert(persona_portraits::ActiveModel::from(it))
         .on_conflict(
             OnConflict::column(Column::DefinitionId)
-                .update_columns([Column::Image, Column::Width, Column::Height, Column::UpdatedAt])
+                .update_columns([
+                    Column::Image,
+                    Column::Width,
+                    Column::Height,
+                    Column::UpdatedAt,
+                ])
                 .to_owned(),
         )
         .exec_without_returning(db)
@@ -520,7 +528,10 @@ pub async fn documents_by_ids(
 pub async fn chunks_add(db: &impl ConnectionTrait, chunks: Vec<KnowledgeChunk>) -> Result<()> {
     // Five values a row: far below what a statement may bind.
     for some in chunks.chunks(500) {
-        let rows = some.iter().cloned().map(knowledge_chunks::ActiveModel::from);
+        let rows = some
+            .iter()
+            .cloned()
+            .map(knowledge_chunks::ActiveModel::from);
         knowledge_chunks::Entity::insert_many(rows)
             .exec_without_returning(db)
             .await?;
@@ -548,6 +559,8 @@ pub async fn chunks_of(
 
 /// Removes a document with its parts: false when there was none.
 pub async fn document_remove(db: &impl ConnectionTrait, id: KnowledgeDocumentId) -> Result<bool> {
-    let removed = knowledge_documents::Entity::delete_by_id(id).exec(db).await?;
+    let removed = knowledge_documents::Entity::delete_by_id(id)
+        .exec(db)
+        .await?;
     Ok(removed.rows_affected == 1)
 }

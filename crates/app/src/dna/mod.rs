@@ -206,7 +206,11 @@ pub async fn update(cx: &Cx, id: EntityId, input: EntityUpdate) -> Result<Entity
     let persona = match persona_definition {
         Patch::Keep => Patch::Keep,
         Patch::Clear => Patch::Clear,
-        Patch::Set(name) => Patch::Set(persona::active(cx, &txn, &name, "personaDefinition").await?.id),
+        Patch::Set(name) => Patch::Set(
+            persona::active(cx, &txn, &name, "personaDefinition")
+                .await?
+                .id,
+        ),
     };
     let entity = Entity {
         name: name.unwrap_or(entity.name),

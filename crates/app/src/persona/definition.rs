@@ -9,7 +9,9 @@ use domain::{
         PersonaVersion, VersionBump,
         card::{self, CardSpec},
         card_png::{self, Picture},
-        check_slug, checked_version, diff, import, shipped::SHIPPED_VERSION, slug_of,
+        check_slug, checked_version, diff, import,
+        shipped::SHIPPED_VERSION,
+        slug_of,
     },
     values::Json,
 };
@@ -159,11 +161,7 @@ pub async fn definition_create(
     Ok(definition)
 }
 
-async fn made_before(
-    cx: &Cx,
-    txn: &Txn,
-    id: PersonaDefinitionId,
-) -> Result<PersonaDefinition> {
+async fn made_before(cx: &Cx, txn: &Txn, id: PersonaDefinitionId) -> Result<PersonaDefinition> {
     let scope = cx.viewer.definitions(Access::Write)?;
     let found = definition_named(&**txn, scope, &Named::Id(id)).await?;
     found.ok_or_else(idempotency::gone)
@@ -178,8 +176,7 @@ async fn first(
     author: Author,
 ) -> Result<(PersonaDefinition, PersonaVersion)> {
     let now = cx.now();
-    let definition =
-        PersonaDefinition::new(cx.id(), slug, version.clone(), snapshot.clone(), now);
+    let definition = PersonaDefinition::new(cx.id(), slug, version.clone(), snapshot.clone(), now);
     if !definition_add_if_free(&**txn, definition.clone()).await? {
         let message = format!("the slug {} is in use: choose another", definition.slug);
         return Err(Error::taken("slug", message));

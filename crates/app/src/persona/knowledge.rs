@@ -75,13 +75,16 @@ pub async fn document_add(
         created_at: cx.now(),
     };
     knowledge_documents::Entity::add(&*txn, document.clone()).await?;
-    let rows = parts.into_iter().zip(0..).map(|(content, position)| KnowledgeChunk {
-        id: cx.id(),
-        document_id: document.id,
-        position,
-        content,
-        created_at: cx.now(),
-    });
+    let rows = parts
+        .into_iter()
+        .zip(0..)
+        .map(|(content, position)| KnowledgeChunk {
+            id: cx.id(),
+            document_id: document.id,
+            position,
+            content,
+            created_at: cx.now(),
+        });
     chunks_add(&*txn, rows.collect()).await?;
     claim.keep(&txn, document.id).await?;
     let object = Some(document.id.to_string());

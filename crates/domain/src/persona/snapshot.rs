@@ -295,6 +295,12 @@ pub fn import(value: Value) -> Result<(String, PersonaSnapshot), Invalid> {
         _version: Option<String>,
         snapshot: Value,
     }
+    if value.get("format").and_then(Value::as_str) != Some(EXPORT_FORMAT) {
+        let message = format!(
+            "json is neither a persona of Anima's (format {EXPORT_FORMAT}) nor a character card (spec)"
+        );
+        return Err(Invalid::one(UserErrorCode::Invalid, "json", message));
+    }
     let document: Document = typed(value, "json")?;
     if document.format_version != 1 {
         let message = format!(

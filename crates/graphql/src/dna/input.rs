@@ -9,9 +9,7 @@ use domain::{
 };
 use persistence::dna as rows;
 
-use crate::{
-    connection::ScoreFilter, patch, persona::PersonaDefinitionSelector, scalar::Json,
-};
+use crate::{connection::ScoreFilter, patch, persona::PersonaDefinitionSelector, scalar::Json};
 
 /// Bounds on the values of DNA; every one given must hold.
 ///

@@ -323,11 +323,7 @@ impl PersonaVersion {
         >,
     ) -> Json {
         let spec = CardSpec::from(spec.unwrap_or_default());
-        Json(card::write(
-            &self.row.artifacts,
-            spec,
-            &self.row.version,
-        ))
+        Json(card::write(&self.row.artifacts, spec, &self.row.version))
     }
 
     /// As a character card in a PNG file: the picture it came with, or a plain one.

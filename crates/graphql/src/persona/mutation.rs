@@ -10,10 +10,10 @@ use data_encoding::BASE64;
 use domain::{check::UserErrorCode, persona::KnowledgeDocumentId};
 
 use super::{
-    KnowledgeDocument, KnowledgeDocumentAddInput, PersonaDefinition,
-    PersonaDefinitionCreateInput, PersonaDefinitionImportInput, PersonaDefinitionPublishInput,
-    PersonaDefinitionRollbackInput, PersonaDefinitionSelector, PersonaDefinitionSource,
-    PersonaDefinitionUpdateInput, PersonaVersion,
+    KnowledgeDocument, KnowledgeDocumentAddInput, PersonaDefinition, PersonaDefinitionCreateInput,
+    PersonaDefinitionImportInput, PersonaDefinitionPublishInput, PersonaDefinitionRollbackInput,
+    PersonaDefinitionSelector, PersonaDefinitionSource, PersonaDefinitionUpdateInput,
+    PersonaVersion,
 };
 use crate::{
     Result, cx, payload,

@@ -12,8 +12,8 @@ use persistence::{
 };
 
 use super::{
-    KnowledgeDocument, KnowledgeDocumentConnection, PersonaDefinition,
-    PersonaDefinitionConnection, PersonaDefinitionSelector, document_place,
+    KnowledgeDocument, KnowledgeDocumentConnection, PersonaDefinition, PersonaDefinitionConnection,
+    PersonaDefinitionSelector, document_place,
 };
 use crate::{
     Result,
