@@ -35,12 +35,14 @@ fn conversations() -> Table {
             time("last_message_at").optional(),
             time("expires_at"),
             time("ended_at").optional(),
+            // Of the pending hand-off, so that a conversation's state is told by its row alone.
+            time("handoff_expires_at").optional(),
             version("version"),
         ],
     )
     .index(&["user_id", "last_message_at desc"])
     .index(&["device_id", "state"])
-    .index(&["entity_id", "user_id"])
+    .index(&["entity_id", "user_id", "state"])
     .index(&["state", "expires_at"])
 }
 

@@ -26,10 +26,12 @@ fn outbox_tasks() -> Table {
             uuid("lease_token").optional(),
             time("lease_until").optional(),
             text("dedupe_key").optional(),
+            time("again_at").optional(),
             time("completed_at").optional(),
         ],
     )
     .index(&["status", "run_after"])
+    .index_where(&["task_type", "run_after"], "status = 'pending'")
     .unique_where(&["dedupe_key"], "status IN ('pending', 'in_progress')")
 }
 

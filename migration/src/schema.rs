@@ -322,6 +322,11 @@ impl Table {
         self.with(columns, false, None)
     }
 
+    /// Of the rows that meet the condition alone.
+    pub fn index_where(self, columns: &[&'static str], condition: &str) -> Self {
+        self.with(columns, false, Some(condition.to_owned()))
+    }
+
     pub fn unique(self, columns: &[&'static str]) -> Self {
         self.with(columns, true, None)
     }

@@ -29,6 +29,8 @@ on_both_engines! {
         }
         select!(
             audit::events,
+            conversation::conversation_handoffs, conversation::conversations,
+            conversation::inter_entity_communications, conversation::messages,
             device::device_groups, device::devices, device::zones,
             dna::entities, dna::entity_origins,
             identity::access_tokens, identity::consents, identity::guild_members,

@@ -2,24 +2,29 @@
 //!
 //! It is append-only: nothing here changes or removes an entry. Administrators read it.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     audit::{Event, EventId, Severity, check_event_type, check_own_event_type},
     check::{Check, UserErrorCode},
+    conversation::ConversationId,
     device::DeviceId,
     dna::EntityId,
     identity::UserId,
+    outbox::{OutboxTaskId, Task},
     values::Json,
 };
 use persistence::{
     audit::{EventFilter, events_by_ids, events_count, events_page},
     page::{Page, Slice},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Access, Change, Cx, Error, Principal, Result, Txn};
+use crate::{
+    Access, Change, Cx, Error, Principal, Result, Txn,
+    feed::Logged,
+    outbox::{self, Enqueue},
+};
 
 /// Adds an event to the log within a transaction; subscribers hear of it after commit.
 pub async fn log(cx: &Cx, txn: &Txn, event: Event) -> Result<()> {
@@ -27,9 +32,7 @@ pub async fn log(cx: &Cx, txn: &Txn, event: Event) -> Result<()> {
         correlation_id: cx.request.id.clone(),
         ..event
     };
-    persistence::audit::events::Entity::add(&**txn, event.clone()).await?;
-    txn.publish(Change::EventLogged(Arc::new(event)));
-    Ok(())
+    add(txn, event).await
 }
 
 /// A new event of this moment, to be completed with struct update.
@@ -76,6 +79,90 @@ pub async fn call(
         ..event(cx, "api_call")
     };
     log(cx, txn, event).await
+}
+
+/// The task that writes an event which was asked for by [`log_later`].
+pub const RECORD_EVENT: &str = "record_event";
+
+/// What [`RECORD_EVENT`] writes.
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordEvent {
+    event_type: String,
+    device: Option<DeviceId>,
+    entity: Option<EntityId>,
+    user: Option<UserId>,
+    conversation: Option<ConversationId>,
+    payload: Value,
+    severity: Severity,
+    correlation_id: Option<String>,
+    occurred_at: DateTime<Utc>,
+}
+
+/// Adds an event to the log soon after the transaction rather than within it: for those who
+/// report much at once, and for whom an entry of the log is not worth waiting for. It gets an
+/// id of its own when it is written.
+pub async fn log_later(cx: &Cx, txn: &Txn, event: Event) -> Result<OutboxTaskId> {
+    let Event {
+        id: _,
+        event_type,
+        device_id,
+        entity_id,
+        user_id,
+        conversation_id,
+        payload,
+        severity,
+        correlation_id,
+        occurred_at,
+        partition_key: _,
+        created_at: _,
+    } = event;
+    let record = RecordEvent {
+        event_type,
+        device: device_id,
+        entity: entity_id,
+        user: user_id,
+        conversation: conversation_id,
+        payload: payload.0,
+        severity,
+        correlation_id: correlation_id.or_else(|| cx.request.id.clone()),
+        occurred_at,
+    };
+    let record =
+        serde_json::to_value(record).map_err(|error| Error::Internal(error.to_string()))?;
+    outbox::enqueue(cx, txn, Enqueue::new(RECORD_EVENT, record)).await
+}
+
+/// Writes an event that was asked for by [`log_later`].
+pub(crate) async fn record_event(cx: &Cx, txn: &Txn, task: &Task) -> Result<()> {
+    let RecordEvent {
+        event_type,
+        device,
+        entity,
+        user,
+        conversation,
+        payload,
+        severity,
+        correlation_id,
+        occurred_at,
+    } = outbox::payload(task)?;
+    let event = Event {
+        device_id: device,
+        entity_id: entity,
+        user_id: user,
+        conversation_id: conversation,
+        payload: Json(payload),
+        severity,
+        correlation_id,
+        created_at: cx.now(),
+        ..Event::new(cx.id(), &event_type, occurred_at)
+    };
+    add(txn, event).await
+}
+
+async fn add(txn: &Txn, event: Event) -> Result<()> {
+    persistence::audit::events::Entity::add(&**txn, event.clone()).await?;
+    txn.publish(Change::EventLogged(Logged::from(event)));
+    Ok(())
 }
 
 /// At most so many types in a filter.

@@ -3,20 +3,22 @@
 use std::{
     fmt,
     ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use chrono::{DateTime, SubsecRound, Utc};
-use domain::{audit::Event, dna::voice::Catalogue};
-use inference::llm::Llm;
+use domain::dna::voice::Catalogue;
+use inference::{llm::Llm, tokens::Tokenizer};
 use persistence::Db;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
-use tokio::sync::broadcast;
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use crate::{Result, Viewer, dna::ExtractorChoice, identity::Sessions};
+use crate::{Bus, Change, Result, Viewer, dna::ExtractorChoice, identity::Sessions};
 
 /// What one request works with: the services of the process, and who asks.
 #[derive(Clone, Debug)]
@@ -69,6 +71,8 @@ pub struct Settings {
     pub voices: Arc<Catalogue>,
     /// How long one try of the language model may take.
     pub llm_timeout: Duration,
+    /// Counts the tokens of messages; a quarter of the characters where there is none.
+    pub tokenizer: Option<Arc<dyn Tokenizer>>,
 }
 
 impl Default for Settings {
@@ -78,6 +82,7 @@ impl Default for Settings {
             extractor: ExtractorChoice::Lexicon,
             voices: Arc::new(Catalogue::built_in().clone()),
             llm_timeout: Duration::from_secs(30),
+            tokenizer: None,
         }
     }
 }
@@ -153,6 +158,7 @@ impl Cx {
             inner: self.services.db.begin().await?,
             bus: self.services.bus.clone(),
             changes: Mutex::default(),
+            has_work: AtomicBool::new(false),
         })
     }
 }
@@ -171,6 +177,7 @@ pub struct Txn {
     inner: DatabaseTransaction,
     bus: Bus,
     changes: Mutex<Vec<Change>>,
+    has_work: AtomicBool,
 }
 
 impl Txn {
@@ -182,17 +189,22 @@ impl Txn {
             .push(change);
     }
 
+    /// Wakes a worker, once the transaction is committed.
+    pub(crate) fn wake_worker(&self) {
+        self.has_work.store(true, Ordering::Relaxed);
+    }
+
     /// Commits, then publishes.
     pub async fn commit(self) -> Result<()> {
         let Self {
             inner,
             bus,
             changes,
+            has_work,
         } = self;
         inner.commit().await?;
-        for change in changes.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            bus.publish(change);
-        }
+        let changes = changes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        bus.tell(changes, has_work.into_inner());
         Ok(())
     }
 
@@ -366,44 +378,5 @@ impl Random {
 impl fmt::Debug for Random {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Random")
-    }
-}
-
-/// Something that happened, for subscriptions. Small: subscribers read the rest themselves.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// An event was logged.
-    EventLogged(Arc<Event>),
-    /// A token was revoked: sockets that it opened must close.
-    TokenRevoked(domain::identity::AccessTokenId),
-}
-
-/// The change feed within this process: bounded, and a reader that falls behind is told so.
-#[derive(Clone, Debug)]
-pub struct Bus(broadcast::Sender<Change>);
-
-/// How many changes a subscriber may lag behind before it is dropped with an error.
-const BUS_CAPACITY: usize = 1024;
-
-impl Bus {
-    /// A feed nobody listens to yet.
-    pub fn new() -> Self {
-        Self(broadcast::Sender::new(BUS_CAPACITY))
-    }
-
-    /// Everything published from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
-        self.0.subscribe()
-    }
-
-    fn publish(&self, change: Change) {
-        // An error means that nobody listens, which is fine.
-        let _ = self.0.send(change);
-    }
-}
-
-impl Default for Bus {
-    fn default() -> Self {
-        Self::new()
     }
 }

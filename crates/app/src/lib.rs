@@ -30,15 +30,20 @@
 
 pub mod audit;
 pub mod context;
+pub mod conversation;
 pub mod demo;
 pub mod device;
 pub mod dna;
 pub mod error;
+pub mod feed;
 pub mod idempotency;
 pub mod identity;
 pub mod persona;
+pub mod outbox;
+pub mod sweep;
 pub mod viewer;
 
-pub use context::{Bus, Change, Clock, Cx, Ids, Patch, Random, Request, Services, Settings, Txn};
+pub use context::{Clock, Cx, Ids, Patch, Random, Request, Services, Settings, Txn};
 pub use error::{Error, Result};
+pub use feed::{Bus, Change};
 pub use viewer::{Access, Principal, Viewer};

@@ -8,7 +8,10 @@ use domain::{
     dna::EntityId,
     identity::{AccessTokenId, Role, Scope, UserId},
 };
-use persistence::scope::{DefinitionScope, DeviceScope, EntityReach, EntityScope, PersonScope};
+use persistence::scope::{
+    ConversationReach, ConversationScope, DefinitionScope, DeviceScope, EntityReach, EntityScope,
+    PersonScope,
+};
 
 use crate::{Error, Result};
 
@@ -319,6 +322,38 @@ impl Viewer {
             Principal::User { .. } | Principal::System | Principal::Anonymous => EntityReach::None,
         };
         Ok(EntityScope {
+            reach,
+            fence: self.scopes.entities.clone(),
+        })
+    }
+
+    /// Conversations and the messages in them. The owner of an entity reads what others say to
+    /// it; a device has those on itself.
+    pub fn conversations(&self, access: Access) -> Result<ConversationScope> {
+        self.require(access)?;
+        let reach = match self.principal {
+            _ if self.is_admin() => ConversationReach::All,
+            Principal::User {
+                id,
+                role: Role::User | Role::Admin,
+            } if access == Access::Read => ConversationReach::OfOrWithEntitiesOf(id),
+            Principal::User { id, .. } => ConversationReach::Of(id),
+            Principal::Device { id, .. } => match access {
+                Access::Read => ConversationReach::OnOrComingTo(id),
+                Access::Write => ConversationReach::On(id),
+            },
+            Principal::Service { .. } => match (access, self.acts_for) {
+                (Access::Read, _) => ConversationReach::All,
+                (Access::Write, Some(person)) => ConversationReach::Of(person),
+                (Access::Write, None) => {
+                    return Err(Error::Forbidden(
+                        "a service takes part in a conversation for a person: say actAs",
+                    ));
+                }
+            },
+            Principal::System | Principal::Anonymous => ConversationReach::None,
+        };
+        Ok(ConversationScope {
             reach,
             fence: self.scopes.entities.clone(),
         })

@@ -96,7 +96,7 @@ pub fn partition_key(at: DateTime<Utc>) -> i32 {
 }
 
 /// Types that only the system writes, so that the log can be believed.
-pub const RESERVED_TYPES: [&str; 16] = [
+pub const RESERVED_TYPES: [&str; 19] = [
     "api_call",
     "data_exported",
     "device_command",
@@ -108,7 +108,10 @@ pub const RESERVED_TYPES: [&str; 16] = [
     "persona_switch",
     "risk_reviewed",
     "session_end",
+    "session_pause",
+    "session_resume",
     "session_start",
+    "session_update",
     "token_created",
     "token_revoked",
     "user_erased",

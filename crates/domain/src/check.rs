@@ -23,6 +23,8 @@ text_enum! {
         Conflict = "conflict",
         /// An emergency goes on, and only `emergencyResolve` ends it.
         EmergencyActive = "emergency_active",
+        /// The conversation is over: begin another.
+        ConversationEnded = "conversation_ended",
     }
 }
 

@@ -26,4 +26,6 @@ pub mod conversation;
 pub mod device;
 pub mod dna;
 pub mod identity;
+pub mod outbox;
 pub mod persona;
+pub mod relationship;

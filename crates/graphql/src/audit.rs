@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use app::{Access, Change, Error};
+use app::{Access, Change, Cx, feed::Logged};
 use async_graphql::{
     ComplexObject, Context, Enum, InputObject, Object, SimpleObject, Subscription,
     dataloader::Loader,
@@ -15,9 +15,8 @@ use domain::{
     dna::EntityId,
     identity::UserId,
 };
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt};
 use persistence::page::Key;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
     Failure, Result,
@@ -25,6 +24,7 @@ use crate::{
     cx,
     device::Device,
     dna::Entity,
+    feed,
     identity::User,
     loader::{self, Loaders},
     payload,
@@ -251,36 +251,36 @@ impl AuditSubscription {
         let cx = cx(ctx);
         cx.viewer.require(Access::Read)?;
         cx.viewer.require_admin()?;
-        let changes = stream::unfold(Some(cx.bus.subscribe()), |feed| async move {
-            let mut feed = feed?;
-            match feed.recv().await {
-                Ok(change) => Some((Ok(change), Some(feed))),
-                Err(RecvError::Lagged(missed)) => Some((Err(lagged(missed)), None)),
-                Err(RecvError::Closed) => None,
-            }
-        });
+        let (changes, cx) = (feed::changes(cx), cx.clone());
         Ok(changes.filter_map(move |change| {
-            let event = match change {
-                Ok(Change::EventLogged(event))
-                    if event_type.as_ref().is_none_or(|it| *it == event.event_type) =>
+            let logged = match change {
+                Ok(Change::EventLogged(it))
+                    if event_type.as_ref().is_none_or(|ty| *ty == it.event_type) =>
                 {
-                    Some(Ok(Event {
-                        row: (*event).clone(),
-                    }))
+                    Some(Ok(it))
                 }
                 Ok(_) => None,
                 Err(error) => Some(Err(error)),
             };
-            std::future::ready(event)
+            let cx = cx.clone();
+            async move {
+                match logged? {
+                    Ok(logged) => row(&cx, logged).await.transpose(),
+                    Err(error) => Some(Err(error)),
+                }
+            }
         }))
     }
 }
 
-/// What a slow subscriber is told.
-fn lagged(missed: u64) -> async_graphql::Error {
-    let error = Error::conflict(
-        "",
-        format!("this subscriber fell behind and missed {missed} changes: subscribe again"),
-    );
-    crate::Failure::from(error).into()
+/// The event that was logged: read, when another process logged it.
+async fn row(cx: &Cx, logged: Logged) -> async_graphql::Result<Option<Event>> {
+    let row = match logged.row {
+        Some(row) => Some((*row).clone()),
+        None => app::audit::by_ids(cx, &[logged.id])
+            .await
+            .map_err(Failure::from)?
+            .pop(),
+    };
+    Ok(row.map(|row| Event { row }))
 }

@@ -31,6 +31,7 @@ pub mod connection;
 pub mod device;
 pub mod dna;
 pub mod error;
+pub mod feed;
 pub mod identity;
 pub mod loader;
 pub mod node;

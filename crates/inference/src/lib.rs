@@ -2,3 +2,5 @@
 //! `app` decides when to use them and what to do when they fail.
 
 pub mod llm;
+pub mod sentiment;
+pub mod tokens;

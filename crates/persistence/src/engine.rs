@@ -16,8 +16,13 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
     sea_query::{ArrayType, Expr, IntoColumnRef},
-    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        Executor,
+        postgres::{PgListener, PgPoolOptions},
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{Error, Result};
@@ -160,6 +165,49 @@ impl Db {
         Ok(txn.rollback().await?)
     }
 
+    /// Hears what other processes [`notify`](Self::notify), by a connection of its own; nothing
+    /// on SQLite, where there are no others.
+    ///
+    /// # Errors
+    /// When the server does not take another connection.
+    pub async fn listen(&self, channel: &str) -> Result<Option<Listener>> {
+        if self.backend() == DbBackend::Sqlite {
+            return Ok(None);
+        }
+        let pool = self.writer.get_postgres_connection_pool();
+        let options = (*pool.connect_options())
+            .clone()
+            .application_name(Listener::APPLICATION_NAME);
+        let own = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(LISTENER_PATIENCE)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_lazy_with(options);
+        let mut inner = PgListener::connect_with(&own).await.map_err(unavailable)?;
+        inner.eager_reconnect(false);
+        inner.listen(channel).await.map_err(unavailable)?;
+        Ok(Some(Listener(inner)))
+    }
+
+    /// Tells the processes that [`listen`](Self::listen), this one included; nothing on SQLite.
+    ///
+    /// In a statement of its own: `NOTIFY` in a transaction makes all such transactions commit
+    /// one after the other.
+    ///
+    /// # Errors
+    /// When the server is away, or the text has 8000 bytes or more.
+    pub async fn notify(&self, channel: &str, text: &str) -> Result<()> {
+        if self.backend() == DbBackend::Postgres {
+            let sql = "SELECT pg_notify($1, $2)";
+            let values = [channel.into(), text.into()];
+            self.writer
+                .execute_raw(statement(DbBackend::Postgres, sql, values))
+                .await?;
+        }
+        Ok(())
+    }
+
     /// How many connections each pool has open.
     pub fn pools(&self) -> Vec<Pool> {
         let state = |name, it: &DatabaseConnection| {
@@ -202,6 +250,43 @@ impl Db {
         self.writer.close().await?;
         Ok(())
     }
+}
+
+/// How long a listener waits for its connection, and for an answer on it.
+const LISTENER_PATIENCE: Duration = Duration::from_secs(5);
+/// A connection that said nothing for so long is asked whether it is still there.
+const LISTENER_QUIET: Duration = Duration::from_secs(30);
+
+/// A connection that hears notifications.
+#[derive(Debug)]
+pub struct Listener(PgListener);
+
+impl Listener {
+    /// What its connection is called in `pg_stat_activity`.
+    pub const APPLICATION_NAME: &str = "anima feed";
+
+    /// The next text that somebody told.
+    ///
+    /// # Errors
+    /// When the connection is lost, and with it what was told meanwhile: listen again.
+    pub async fn next(&mut self) -> Result<String> {
+        loop {
+            match timeout(LISTENER_QUIET, self.0.try_recv()).await {
+                Ok(Ok(Some(notification))) => return Ok(notification.payload().to_owned()),
+                Ok(Ok(None)) => return Err(unavailable("the connection was closed")),
+                Ok(Err(error)) => return Err(unavailable(error)),
+                Err(_) => {
+                    let asked = timeout(LISTENER_PATIENCE, self.0.execute("SELECT 1")).await;
+                    asked.map_err(unavailable)?.map_err(unavailable)?;
+                }
+            }
+        }
+    }
+}
+
+fn unavailable(cause: impl std::fmt::Display) -> Error {
+    let cause = sea_orm::RuntimeErr::Internal(cause.to_string());
+    Error::Unavailable(sea_orm::DbErr::Conn(cause))
 }
 
 fn pool(options: &Options, url: &str, connections: u32) -> ConnectOptions {
@@ -356,6 +441,35 @@ pub fn array_has(db: &impl ConnectionTrait, column: impl IntoColumnRef, text: &s
         _ => "jsonb_exists($1, $2)",
     };
     Expr::cust_with_exprs(sql, [Expr::col(column), Expr::val(text)])
+}
+
+/// "the row's words have all of these in them", by the full-text index of `table`, whatever
+/// their case and ending. Only letters and digits of `text` count: its marks are never read as
+/// a query language.
+pub fn has_words(db: &impl ConnectionTrait, table: &'static str, text: &str) -> Expr {
+    let words = text
+        .split(|it: char| !it.is_alphanumeric())
+        .filter(|it| !it.is_empty());
+    match db.get_database_backend() {
+        DbBackend::Sqlite => {
+            let quoted: Vec<String> = words.map(|it| format!("\"{it}\"")).collect();
+            if quoted.is_empty() {
+                return Expr::cust("1 = 0");
+            }
+            let sql = format!(
+                "\"{table}\".search_row IN (SELECT rowid FROM \"{table}_search\" \
+                 WHERE \"{table}_search\" MATCH ?)"
+            );
+            // All columns but the first, which holds the person's id.
+            let query = format!("- user_key : ({})", quoted.join(" AND "));
+            Expr::cust_with_values(sql, [query])
+        }
+        _ => {
+            let sql = format!("\"{table}\".search_vector @@ plainto_tsquery('english', $1)");
+            let words: Vec<&str> = words.collect();
+            Expr::cust_with_values(sql, [words.join(" ")])
+        }
+    }
 }
 
 /// A text in lower case as `lower()` of the database makes it: SQLite's knows ASCII only.

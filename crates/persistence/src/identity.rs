@@ -9,7 +9,7 @@ use domain::{
     },
     values::Json,
 };
-use sea_orm::{QuerySelect, entity::prelude::*};
+use sea_orm::{Condition, QuerySelect, entity::prelude::*};
 
 use crate::{Result, engine, scope::PersonScope};
 
@@ -329,4 +329,18 @@ pub async fn user_for_update(db: &impl ConnectionTrait, id: UserId) -> Result<Op
         .one(db)
         .await?;
     Ok(row.map(User::from))
+}
+
+/// Forgets tokens that expired or were revoked before a time; gives how many.
+pub async fn prune_tokens(db: &impl ConnectionTrait, before: DateTimeUtc) -> Result<u64> {
+    use access_tokens::Column;
+    let deleted = access_tokens::Entity::delete_many()
+        .filter(
+            Condition::any()
+                .add(Column::ExpiresAt.lt(before))
+                .add(Column::RevokedAt.lt(before)),
+        )
+        .exec(db)
+        .await?;
+    Ok(deleted.rows_affected)
 }

@@ -65,13 +65,16 @@ macro_rules! table {
 }
 
 pub mod audit;
+pub mod conversation;
 pub mod device;
 pub mod dna;
 pub mod engine;
 pub mod idempotency;
 pub mod identity;
+pub mod outbox;
 pub mod page;
 pub mod persona;
+pub mod relationship;
 pub mod scope;
 
 pub use engine::Db;

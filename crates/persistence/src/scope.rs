@@ -2,13 +2,14 @@
 //!
 //! `app` makes these from the viewer; a query that could leak cannot be built without one.
 
-use domain::{device::DeviceId, dna::EntityId, identity::UserId};
+use domain::{conversation::HandoffState, device::DeviceId, dna::EntityId, identity::UserId};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Select,
-    sea_query::{ExprTrait, SelectStatement},
+    sea_query::{ExprTrait, IntoColumnRef, SelectStatement},
 };
 
 use crate::{
+    conversation::{conversation_handoffs, conversations, messages},
     device::{device_groups, devices, zones},
     dna::entities,
     engine,
@@ -69,6 +70,32 @@ impl DefinitionScope {
             Self::All => select,
         }
     }
+}
+
+/// Whose conversations a query may touch, with the messages in them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ConversationScope {
+    /// By whose right.
+    pub reach: ConversationReach,
+    /// A key fenced to some entities reaches conversations with no others.
+    pub fence: Option<Vec<EntityId>>,
+}
+
+/// By whose right conversations are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConversationReach {
+    /// Nobody's.
+    None,
+    /// A person's own.
+    Of(UserId),
+    /// A person's own, and others' with an entity that the person owns.
+    OfOrWithEntitiesOf(UserId),
+    /// Those on a device.
+    On(DeviceId),
+    /// Those on a device, and those that are being handed to it.
+    OnOrComingTo(DeviceId),
+    /// Everybody's: administrators and services.
+    All,
 }
 
 /// Which persons a query may touch.
@@ -135,6 +162,83 @@ impl EntityScope {
     pub fn entities(&self, db: &impl ConnectionTrait) -> Select<entities::Entity> {
         entities::Entity::find().filter(self.condition(db))
     }
+}
+
+impl ConversationScope {
+    /// The conversations in scope.
+    pub fn conversations(&self, db: &impl ConnectionTrait) -> Select<conversations::Entity> {
+        use conversations::Column;
+        let reach = match self.reach {
+            ConversationReach::None => nothing(),
+            ConversationReach::Of(user) => Condition::all().add(Column::UserId.eq(user)),
+            ConversationReach::OfOrWithEntitiesOf(user) => Condition::any()
+                .add(Column::UserId.eq(user))
+                .add(Column::EntityId.in_subquery(owned_by(user))),
+            ConversationReach::On(device) => Condition::all().add(Column::DeviceId.eq(device)),
+            ConversationReach::OnOrComingTo(device) => Condition::any()
+                .add(Column::DeviceId.eq(device))
+                .add(Column::Id.in_subquery(coming_to(device))),
+            ConversationReach::All => Condition::all(),
+        };
+        conversations::Entity::find()
+            .filter(reach)
+            .filter(self.within_fence(db, (conversations::Entity, Column::EntityId)))
+    }
+
+    /// The messages in scope: every message names the person and the entity of its conversation.
+    pub fn messages(&self, db: &impl ConnectionTrait) -> Select<messages::Entity> {
+        use messages::Column;
+        let reach = match self.reach {
+            ConversationReach::None => nothing(),
+            ConversationReach::Of(user) => Condition::all().add(Column::UserId.eq(user)),
+            ConversationReach::OfOrWithEntitiesOf(user) => Condition::any()
+                .add(Column::UserId.eq(user))
+                .add(Column::EntityId.in_subquery(owned_by(user))),
+            ConversationReach::On(_) | ConversationReach::OnOrComingTo(_) => {
+                Condition::all().add(Column::ConversationId.in_subquery(self.ids(db)))
+            }
+            ConversationReach::All => Condition::all(),
+        };
+        messages::Entity::find()
+            .filter(reach)
+            .filter(self.within_fence(db, (messages::Entity, Column::EntityId)))
+    }
+
+    /// The ids of the conversations in scope, for a subquery.
+    pub fn ids(&self, db: &impl ConnectionTrait) -> SelectStatement {
+        let mut select = self
+            .conversations(db)
+            .select_only()
+            .column(conversations::Column::Id);
+        QuerySelect::query(&mut select).to_owned()
+    }
+
+    fn within_fence(&self, db: &impl ConnectionTrait, entity: impl IntoColumnRef) -> Condition {
+        match &self.fence {
+            None => Condition::all(),
+            Some(ids) => Condition::all().add(engine::one_of(db, entity, ids.iter().copied())),
+        }
+    }
+}
+
+/// The ids of a person's entities.
+fn owned_by(user: UserId) -> SelectStatement {
+    let mut select = entities::Entity::find()
+        .select_only()
+        .column(entities::Column::Id)
+        .filter(entities::Column::OwnerId.eq(user));
+    QuerySelect::query(&mut select).to_owned()
+}
+
+/// The ids of the conversations that a device has been asked to take over.
+fn coming_to(device: DeviceId) -> SelectStatement {
+    use conversation_handoffs::Column;
+    let mut select = conversation_handoffs::Entity::find()
+        .select_only()
+        .column(Column::ConversationId)
+        .filter(Column::ToDeviceId.eq(device))
+        .filter(Column::State.eq(HandoffState::Pending));
+    QuerySelect::query(&mut select).to_owned()
 }
 
 impl DeviceScope {

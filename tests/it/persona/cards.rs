@@ -104,7 +104,7 @@ on_both_engines! {
         }
         let mut nested = card("chara_card_v2");
         nested["data"]["extensions"]["deep"] = deep;
-        let anima = |snapshot: Value| json!({ "format": "anima_persona", "format_version": 1, "slug": "x", "snapshot": snapshot });
+        let anima = |snapshot: Value| json!({ "format": "anima_persona", "formatVersion": 1, "slug": "x", "snapshot": snapshot });
         let mut told = String::new();
         for source in [
             json!({ "json": {} }),

@@ -33,7 +33,7 @@ pub use preference::{user_preference_delete, user_preference_set, user_preferenc
 pub(crate) use session::hash;
 pub use session::{Sessions, authenticate, check_token};
 pub(crate) use token::revoke;
-pub use token::{Holder, NewToken, TokenCreate, mint, token_create, token_revoke};
+pub use token::{Holder, NewToken, TokenCreate, mint, token_create, token_revoke, tokens_prune};
 pub use user::{
     UserCreate, UserUpdate, user_activate, user_create, user_deactivate, user_role_set, user_update,
 };

@@ -66,6 +66,16 @@ impl Sessions {
         self.verified.invalidate(prefix);
     }
 
+    /// Forgets a token of which only the id is known, after another process revoked it.
+    pub fn forget_token(&self, id: AccessTokenId) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        for (prefix, verified) in &self.verified {
+            if verified.viewer.token == Some(id) {
+                self.verified.invalidate(&*prefix);
+            }
+        }
+    }
+
     /// Forgets everything, after a change that may touch many tokens.
     pub fn forget_all(&self) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);

@@ -1,6 +1,6 @@
 //! Making and revoking access tokens.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     audit::Event,
     check::{Check, UserErrorCode},
@@ -275,4 +275,13 @@ pub async fn token_revoke(cx: &Cx, id: AccessTokenId) -> Result<AccessToken> {
         revoked_at: token.revoked_at.or(Some(cx.now())),
         ..token
     })
+}
+
+/// A token that ended is kept so long, to be seen in the list of tokens.
+const ENDED_KEPT: TimeDelta = TimeDelta::days(30);
+
+/// Forgets tokens that expired or were revoked over 30 days ago, for a sweep; gives how many.
+/// What was done with them is in the log.
+pub async fn tokens_prune(cx: &Cx) -> Result<u64> {
+    Ok(rows::prune_tokens(cx.writer(), cx.now() - ENDED_KEPT).await?)
 }

@@ -86,7 +86,7 @@ struct Rest {
 
 /// What Anima says of a persona that a card has no field for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 struct Ours {
     #[serde(skip_serializing_if = "is_usual")]
     adaptation_mode: AdaptationMode,

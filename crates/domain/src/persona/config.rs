@@ -29,7 +29,7 @@ text_enum! {
 
 /// How a persona's voice sounds, in the words speech synthesizers use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(
     feature = "graphql",
     derive(async_graphql::SimpleObject),
@@ -138,7 +138,7 @@ pub struct DialogueExample {
 
 /// How a persona behaves. Texts may have the placeholders `{{char}}` and `{{user}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(
     feature = "graphql",
     derive(async_graphql::SimpleObject),

@@ -18,7 +18,7 @@ pub(super) const MAX_TAGS: (usize, usize) = (50, 50);
 
 /// A persona definition whole, but for what identifies it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(
     feature = "graphql",
     derive(async_graphql::SimpleObject),
@@ -272,7 +272,7 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
 pub fn export(slug: &str, version: &str, snapshot: &PersonaSnapshot) -> Value {
     json!({
         "format": EXPORT_FORMAT,
-        "format_version": 1,
+        "formatVersion": 1,
         "slug": slug,
         "version": version,
         "snapshot": snapshot.to_json(),
@@ -285,7 +285,7 @@ pub fn export(slug: &str, version: &str, snapshot: &PersonaSnapshot) -> Value {
 /// Where the document is not one, with the path.
 pub fn import(value: Value) -> Result<(String, PersonaSnapshot), Invalid> {
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Document {
         #[serde(rename = "format")]
         _format: String,
@@ -304,10 +304,10 @@ pub fn import(value: Value) -> Result<(String, PersonaSnapshot), Invalid> {
     let document: Document = typed(value, "json")?;
     if document.format_version != 1 {
         let message = format!(
-            "format_version is {}: this program reads 1",
+            "formatVersion is {}: this program reads 1",
             document.format_version
         );
-        let path = "json.format_version";
+        let path = "json.formatVersion";
         return Err(Invalid::one(UserErrorCode::Invalid, path, message));
     }
     check_slug(&document.slug)?;
@@ -336,8 +336,8 @@ mod tests {
         let faults = [
             json!({ "name": "A", "voice": { "sped": 1 } }),
             json!({ "name": "A", "voice": { "speed": "fast" } }),
-            json!({ "name": "A", "behavior": { "dialogue_examples": [{ "turns": [{ "speaker": "nobody", "text": "" }] }] } }),
-            json!({ "name": "A", "is_admin": true }),
+            json!({ "name": "A", "behavior": { "dialogueExamples": [{ "turns": [{ "speaker": "nobody", "text": "" }] }] } }),
+            json!({ "name": "A", "isAdmin": true }),
             json!({ "name": "A", "voice": { "speed": 3 }, "priority": -1 }),
             json!([]),
         ]
@@ -431,7 +431,7 @@ mod tests {
         let document = export("ada", "1.0.0", &snapshot);
         assert_eq!(import(document.clone()), Ok(("ada".to_owned(), snapshot)));
         let mut newer = document;
-        newer["format_version"] = json!(2);
-        insta::assert_snapshot!(told(import(newer)), @"json.format_version | format_version is 2: this program reads 1");
+        newer["formatVersion"] = json!(2);
+        insta::assert_snapshot!(told(import(newer)), @"json.formatVersion | format_version is 2: this program reads 1");
     }
 }

@@ -305,8 +305,8 @@ impl PersonaVersion {
         ))
     }
 
-    /// As a document that `personaDefinitionImport` takes, here or elsewhere. Keys are in
-    /// snake_case, as it is stored.
+    /// As a document that `personaDefinitionImport` takes, here or elsewhere. Its keys are the
+    /// names of the fields here.
     async fn export(&self, ctx: &Context<'_>) -> Result<Option<Json>> {
         let definition = loader::one(ctx, OnDuty(self.row.definition_id)).await?;
         Ok(definition.map(|PersonaDefinition { row }| {

@@ -230,3 +230,20 @@ pub fn tokens_under(scope: PersonScope) -> page::Children<access_tokens::Entity>
         descending: true,
     }
 }
+
+/// Notes that a person was heard at `at`, unless they were heard later already.
+pub async fn person_seen(db: &impl ConnectionTrait, id: UserId, at: DateTimeUtc) -> Result<()> {
+    use users::Column;
+    let seen = Condition::any()
+        .add(Column::LastSeenAt.is_null())
+        .add(Column::LastSeenAt.lt(at));
+    let first = Func::coalesce([Expr::col(Column::FirstSeenAt), Expr::val(at)]);
+    users::Entity::update_many()
+        .col_expr(Column::LastSeenAt, Expr::value(at))
+        .col_expr(Column::FirstSeenAt, first.into())
+        .filter(Column::Id.eq(id))
+        .filter(seen)
+        .exec(db)
+        .await?;
+    Ok(())
+}
