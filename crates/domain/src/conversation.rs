@@ -30,8 +30,8 @@ pub use message::{
     estimated_tokens,
 };
 pub use thread::{
-    Beginning, ConversationProfile, DEFAULT_RETENTION, DEFAULT_SESSION_GAP, MAX_METADATA_BYTES, Place,
-    SessionLimits, default_intimacy,
+    Beginning, ConversationProfile, DEFAULT_RETENTION, DEFAULT_SESSION_GAP, MAX_METADATA_BYTES,
+    Place, SessionLimits, default_intimacy,
 };
 pub use window::{WINDOW_MESSAGES, context_window};
 

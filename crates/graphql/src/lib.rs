@@ -28,6 +28,7 @@ use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
 
 pub mod audit;
 pub mod connection;
+pub mod conversation;
 pub mod device;
 pub mod dna;
 pub mod error;
@@ -49,6 +50,7 @@ pub struct Query(
     device::DeviceQuery,
     dna::DnaQuery,
     persona::PersonaQuery,
+    conversation::ConversationQuery,
     audit::AuditQuery,
 );
 
@@ -60,6 +62,7 @@ pub struct Query(
 #[derive(Debug, MergedObject, Default)]
 pub struct Mutation(
     audit::AuditMutation,
+    conversation::ConversationMutation,
     device::DeviceMutation,
     dna::DnaMutation,
     identity::IdentityMutation,
@@ -68,7 +71,10 @@ pub struct Mutation(
 
 /// What changes, as it changes.
 #[derive(Debug, MergedSubscription, Default)]
-pub struct Subscription(audit::AuditSubscription);
+pub struct Subscription(
+    audit::AuditSubscription,
+    conversation::ConversationSubscription,
+);
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

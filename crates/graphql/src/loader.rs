@@ -150,6 +150,13 @@ async fn drive<T>(started: &Started, load: impl Future<Output = T>) -> T {
     .await
 }
 
+/// Nothing loaded is remembered from now on: a subscription lives long, and what it tells is
+/// read anew each time.
+pub fn forget_between(ctx: &Context<'_>) {
+    let batches: &Batches = ctx.data_unchecked();
+    batches.loader.enable_all_cache(false);
+}
+
 /// What the key leads to, if there is such a thing for this viewer.
 pub async fn one<K>(
     ctx: &Context<'_>,

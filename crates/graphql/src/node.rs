@@ -4,6 +4,7 @@ use app::{Access, Error, Principal};
 use async_graphql::{ComplexObject, Context, ID, Interface, Object, SimpleObject};
 use domain::{
     audit::EventId,
+    conversation::{CommunicationId, ConversationId, HandoffId, MessageId},
     device::{DeviceGroupId, DeviceId, ZoneId},
     dna::EntityId,
     identity::{GuildId, GuildMemberId, Role, UserId},
@@ -15,6 +16,7 @@ use futures_util::future::try_join_all;
 use crate::{
     Failure, Result,
     audit::Event,
+    conversation::{Conversation, ConversationHandoff, EntityMessage, Message},
     cx,
     device::{Device, DeviceGroup, Zone},
     dna::Entity,
@@ -50,6 +52,14 @@ pub enum Node {
     PersonaVersion(PersonaVersion),
     /// A knowledge document.
     KnowledgeDocument(KnowledgeDocument),
+    /// A conversation.
+    Conversation(Conversation),
+    /// A message.
+    Message(Message),
+    /// A hand-off of a conversation.
+    ConversationHandoff(ConversationHandoff),
+    /// Something one entity told another.
+    EntityMessage(EntityMessage),
 }
 
 /// Gives a wrapper the `id` method that the `Node` interface calls.
@@ -77,6 +87,10 @@ node!(GuildMember);
 node!(PersonaDefinition);
 node!(PersonaVersion);
 node!(KnowledgeDocument);
+node!(Conversation);
+node!(Message);
+node!(ConversationHandoff);
+node!(EntityMessage);
 
 /// Who is asking, as the server understood it.
 #[derive(Debug, SimpleObject)]
@@ -181,6 +195,16 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
         GuildMemberId::PREFIX => loader::one(ctx, GuildMemberId(uuid))
             .await?
             .map(Node::GuildMember),
+        ConversationId::PREFIX => loader::one(ctx, ConversationId(uuid))
+            .await?
+            .map(Node::Conversation),
+        MessageId::PREFIX => loader::one(ctx, MessageId(uuid)).await?.map(Node::Message),
+        HandoffId::PREFIX => loader::one(ctx, HandoffId(uuid))
+            .await?
+            .map(Node::ConversationHandoff),
+        CommunicationId::PREFIX => loader::one(ctx, CommunicationId(uuid))
+            .await?
+            .map(Node::EntityMessage),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
         PersonaDefinitionId::PREFIX => loader::one(ctx, PersonaDefinitionId(uuid))
             .await?

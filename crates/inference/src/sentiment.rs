@@ -62,13 +62,28 @@ mod tests {
             ("Make sure you :) or :D today!", 0.8633),
             ("Not bad at all", 0.431),
         ] {
-            assert!((score(text) - published).abs() < 0.0001, "{text}: {}", score(text));
+            assert!(
+                (score(text) - published).abs() < 0.0001,
+                "{text}: {}",
+                score(text)
+            );
         }
     }
 
     #[test]
     fn any_text_has_a_score_in_range() {
-        for text in ["", " ", "!", "?", "\u{0}", "😀", "a", "Ich bin traurig.", "but", "so so so so"] {
+        for text in [
+            "",
+            " ",
+            "!",
+            "?",
+            "\u{0}",
+            "😀",
+            "a",
+            "Ich bin traurig.",
+            "but",
+            "so so so so",
+        ] {
             assert!((-1.0..=1.0).contains(&score(text)), "{text}");
         }
     }

@@ -118,10 +118,11 @@ pub async fn handoff_request(
         device: &target,
         priority,
     };
-    goes.check(&it, owner, cx.now()).map_err(|error| match error {
-        HandoffError::State(_) => forbids("conversationId", error),
-        _ => forbids("toDeviceId", error),
-    })?;
+    goes.check(&it, owner, cx.now())
+        .map_err(|error| match error {
+            HandoffError::State(_) => forbids("conversationId", error),
+            _ => forbids("toDeviceId", error),
+        })?;
     let now = cx.now();
     let handoff = ConversationHandoff {
         id: cx.id(),
@@ -141,7 +142,15 @@ pub async fn handoff_request(
         .hand_off(now)
         .map_err(|error| refused("conversationId", error))?;
     conversations::Entity::replace(&*txn, it.clone()).await?;
-    announce(cx, &txn, &it, &handoff, "requested", ConversationEvent::HandoffRequested).await?;
+    announce(
+        cx,
+        &txn,
+        &it,
+        &handoff,
+        "requested",
+        ConversationEvent::HandoffRequested,
+    )
+    .await?;
     claim.keep(&txn, handoff.id).await?;
     note(cx, &txn, "conversationHandoffRequest", &it).await?;
     txn.commit().await?;
@@ -214,7 +223,10 @@ async fn pending(
         Some(ConversationHandoff {
             to_device_id: Some(to),
             ..
-        }) => devices_by_ids(&**txn, devices, &[to]).await?.into_iter().next(),
+        }) => devices_by_ids(&**txn, devices, &[to])
+            .await?
+            .into_iter()
+            .next(),
         _ => None,
     };
     // The target's owner is who hand-offs take turns by; who may not see it learns nothing of
@@ -269,7 +281,9 @@ pub async fn handoff_accept(
         Ok(()) | Err(HandoffError::Offline) => {}
         Err(error) => return Err(forbids("conversationId", error)),
     }
-    if let Some(before) = target.active_conversation_id.filter(|before| *before != it.id)
+    if let Some(before) = target
+        .active_conversation_id
+        .filter(|before| *before != it.id)
         && let Some(before) = rows::conversation_to_change(&*txn, &everywhere(), before).await?
     {
         let before = settled(cx, &txn, before).await?;
@@ -287,7 +301,15 @@ pub async fn handoff_accept(
     hold(cx, &txn, Some(target.id), &it).await?;
     let handoff = handoff.resolve(HandoffState::Accepted, now);
     conversation_handoffs::Entity::replace(&*txn, handoff.clone()).await?;
-    announce(cx, &txn, &it, &handoff, "accepted", ConversationEvent::HandoffAccepted).await?;
+    announce(
+        cx,
+        &txn,
+        &it,
+        &handoff,
+        "accepted",
+        ConversationEvent::HandoffAccepted,
+    )
+    .await?;
     note(cx, &txn, "conversationHandoffAccept", &it).await?;
     txn.commit().await?;
     Ok((handoff, it))
@@ -361,7 +383,9 @@ pub async fn time_out_handoffs(cx: &Cx) -> Result<u64> {
         let found = rows::late_handoffs(&*txn, cx.now(), SWEPT_AT_ONCE).await?;
         let rows = found.len() as u64;
         for it in found {
-            let back = it.come_back(cx.now()).map_err(|error| refused("id", error))?;
+            let back = it
+                .come_back(cx.now())
+                .map_err(|error| refused("id", error))?;
             conversations::Entity::replace(&*txn, back.clone()).await?;
             drop_handoff(cx, &txn, &back, HandoffState::TimedOut).await?;
         }

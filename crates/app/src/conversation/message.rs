@@ -98,7 +98,10 @@ pub async fn message_send(cx: &Cx, once: Option<String>, input: MessageSend) -> 
                 Said::Before => found_before(cx, &scope, SentTo::Conversation(id), &scored).await,
                 // Ended, paused or expired between the two statements.
                 Said::Closed(_) => match open_thread(cx, id, FIELD).await {
-                    Ok(_) => Err(Error::conflict(FIELD, "somebody else changed this conversation: try again")),
+                    Ok(_) => Err(Error::conflict(
+                        FIELD,
+                        "somebody else changed this conversation: try again",
+                    )),
                     Err(error) => Err(error),
                 },
             }
@@ -124,8 +127,7 @@ pub async fn message_send(cx: &Cx, once: Option<String>, input: MessageSend) -> 
             }
             let known = Known::look_up(cx, &key, "to.thread").await?;
             let txn = cx.begin().await?;
-            let (thread, began) =
-                continue_or_begin(cx, &txn, key.clone(), known, intimacy).await?;
+            let (thread, began) = continue_or_begin(cx, &txn, key.clone(), known, intimacy).await?;
             match say(cx, txn, once, &thread, scored.clone(), began).await? {
                 Said::Stored(sent) => Ok(sent),
                 Said::Before => found_before(cx, &scope, SentTo::Thread(&key), &scored).await,
@@ -301,7 +303,9 @@ fn check_role(
     entity_owner: Option<UserId>,
     it: &Conversation,
 ) -> Result<()> {
-    let owns = || it.entity_id.is_none() || entity_owner.is_some_and(|own| cx.viewer.person() == Some(own));
+    let owns = || {
+        it.entity_id.is_none() || entity_owner.is_some_and(|own| cx.viewer.person() == Some(own))
+    };
     let allowed = match (role, cx.viewer.principal) {
         (MessageRole::User, _)
         | (MessageRole::Assistant, Principal::Device { .. })
@@ -375,7 +379,10 @@ async fn changeable(
 ) -> Result<(Message, Conversation)> {
     let missing = || Error::not_found("id");
     let found = rows::messages_by_ids(&**txn, scope, &[id]).await?;
-    let conversation = found.first().map(|it| it.conversation_id).ok_or_else(missing)?;
+    let conversation = found
+        .first()
+        .map(|it| it.conversation_id)
+        .ok_or_else(missing)?;
     let it = rows::conversation_to_change(&**txn, scope, conversation)
         .await?
         .ok_or_else(missing)?;

@@ -13,9 +13,9 @@ mod thread;
 
 use domain::{
     audit::Event,
+    check::Invalid,
     conversation::{Conversation, ConversationError, ConversationEvent},
     device::DeviceId,
-    check::Invalid,
     identity::UserId,
     values::Json,
 };
@@ -101,7 +101,10 @@ fn speaker(cx: &Cx, named: Option<UserId>, field: &str) -> Result<UserId> {
     match named.or(own) {
         Some(user) if Some(user) == own || cx.viewer.is_admin() => Ok(user),
         Some(_) => Err(Error::not_found(field)),
-        None => Err(Error::invalid(field, format!("say whose: {field} is required here"))),
+        None => Err(Error::invalid(
+            field,
+            format!("say whose: {field} is required here"),
+        )),
     }
 }
 

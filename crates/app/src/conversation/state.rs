@@ -43,7 +43,9 @@ pub(super) async fn settled(cx: &Cx, txn: &Txn, it: Conversation) -> Result<Conv
     if !it.handoff_timed_out(cx.now()) || it.state_at(cx.now()) == ConversationState::Ended {
         return Ok(it);
     }
-    let back = it.come_back(cx.now()).map_err(|error| refused("id", error))?;
+    let back = it
+        .come_back(cx.now())
+        .map_err(|error| refused("id", error))?;
     conversations::Entity::replace(&**txn, back.clone()).await?;
     drop_handoff(cx, txn, &back, HandoffState::TimedOut).await?;
     Ok(back)
@@ -153,7 +155,10 @@ pub async fn conversation_end(
     let txn = cx.begin().await?;
     let it = held(cx, &txn, &scope, id, version).await?;
     if it.state_at(cx.now()) == ConversationState::Ended {
-        return Err(refused("id", domain::conversation::ConversationError::Ended));
+        return Err(refused(
+            "id",
+            domain::conversation::ConversationError::Ended,
+        ));
     }
     let it = end(cx, &txn, it, "requested").await?;
     note(cx, &txn, "conversationEnd", &it).await?;
@@ -236,7 +241,10 @@ pub async fn conversation_update(cx: &Cx, input: ConversationUpdate) -> Result<C
     let txn = cx.begin().await?;
     let it = held(cx, &txn, &scope, id, version).await?;
     if it.state_at(cx.now()) == ConversationState::Ended {
-        return Err(refused("id", domain::conversation::ConversationError::Ended));
+        return Err(refused(
+            "id",
+            domain::conversation::ConversationError::Ended,
+        ));
     }
     let profile = ConversationProfile {
         title: title.apply(it.title.clone()),
@@ -251,7 +259,15 @@ pub async fn conversation_update(cx: &Cx, input: ConversationUpdate) -> Result<C
     }
     .changed(cx.now());
     let payload = json!({ "intimacy": it.intimacy });
-    store(cx, &txn, &it, "session_update", payload, ConversationEvent::Updated).await?;
+    store(
+        cx,
+        &txn,
+        &it,
+        "session_update",
+        payload,
+        ConversationEvent::Updated,
+    )
+    .await?;
     note(cx, &txn, "conversationUpdate", &it).await?;
     txn.commit().await?;
     Ok(it)
@@ -270,7 +286,15 @@ pub async fn conversation_reset_context(
         .reset_context(cx.now())
         .map_err(|error| refused("id", error))?;
     let payload = json!({ "contextReset": true });
-    store(cx, &txn, &it, "session_update", payload, ConversationEvent::Updated).await?;
+    store(
+        cx,
+        &txn,
+        &it,
+        "session_update",
+        payload,
+        ConversationEvent::Updated,
+    )
+    .await?;
     note(cx, &txn, "conversationResetContext", &it).await?;
     txn.commit().await?;
     Ok(it)

@@ -88,7 +88,11 @@ fn path(below: &str, field: &str) -> String {
 
 /// The faults of what stands within a field.
 fn under(below: &str, Invalid(faults): Invalid) -> Invalid {
-    let outer: Vec<String> = below.split('.').filter(|it| !it.is_empty()).map(str::to_owned).collect();
+    let outer: Vec<String> = below
+        .split('.')
+        .filter(|it| !it.is_empty())
+        .map(str::to_owned)
+        .collect();
     Invalid(
         faults
             .into_iter()
@@ -132,7 +136,9 @@ pub async fn conversation_start(
     if let Some(before) = rows::newest_thread(&*txn, &scope, &key).await? {
         state::end_found(cx, &txn, &scope, before.conversation.id, "superseded").await?;
     }
-    let begun = begin(cx, &txn, key, known, intimacy, profile).await?.conversation;
+    let begun = begin(cx, &txn, key, known, intimacy, profile)
+        .await?
+        .conversation;
     claim.keep(&txn, begun.id).await?;
     if in_their_place(cx) {
         let object = Some(begun.id.to_string());
@@ -180,7 +186,12 @@ impl Known {
             Some(id) => {
                 let scope = cx.viewer.devices(Access::Write)?;
                 let found = devices_by_ids(cx.reader(), scope, &[id]).await?;
-                Some(found.into_iter().next().ok_or_else(|| missing("deviceId"))?)
+                Some(
+                    found
+                        .into_iter()
+                        .next()
+                        .ok_or_else(|| missing("deviceId"))?,
+                )
             }
             None => None,
         };
@@ -210,7 +221,10 @@ pub(super) async fn begin(
     let on_device = known.device.as_ref();
     let definition = on_device
         .and_then(|it| it.active_persona_definition_id)
-        .or(known.entity.as_ref().and_then(|it| it.persona_definition_id));
+        .or(known
+            .entity
+            .as_ref()
+            .and_then(|it| it.persona_definition_id));
     let own_device = on_device.is_some_and(|it| it.owner_id == user);
     let limits = rows::session_limits(&**txn, definition).await?;
     let beginning = Beginning {
@@ -278,11 +292,7 @@ pub(super) async fn continue_or_begin(
 }
 
 /// The conversation with this id that can be written to.
-pub(super) async fn open_thread(
-    cx: &Cx,
-    id: ConversationId,
-    field: &str,
-) -> Result<Thread> {
+pub(super) async fn open_thread(cx: &Cx, id: ConversationId, field: &str) -> Result<Thread> {
     let scope = cx.viewer.conversations(Access::Write)?;
     let thread = rows::thread_in_scope(cx.reader(), &scope, id)
         .await?

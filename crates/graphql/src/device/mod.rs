@@ -5,8 +5,9 @@ mod mutation;
 use std::collections::HashMap;
 
 use app::{Access, Cx};
+// `OutputType`: what flattening in `ComplexObject` calls without naming it.
 use async_graphql::{
-    ComplexObject, Context, Enum, InputObject, Object, SimpleObject, dataloader::Loader,
+    ComplexObject, Context, Enum, InputObject, Object, OutputType, SimpleObject, dataloader::Loader,
 };
 use domain::{
     check::Check,
@@ -48,6 +49,19 @@ impl From<device::Device> for Device {
 
 #[ComplexObject]
 impl Device {
+    /// Conversations.
+    #[graphql(flatten)]
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
+    async fn conversations_on(
+        &self,
+        _ctx: &Context<'_>,
+    ) -> crate::conversation::DeviceConversations {
+        crate::conversation::DeviceConversations {
+            id: self.row.id,
+            active: self.row.active_conversation_id,
+        }
+    }
+
     /// How it is now: what it last reported, or offline when it has been silent for more than
     /// 300 seconds.
     async fn status(&self, ctx: &Context<'_>) -> DeviceStatus {

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use app::{Access, Cx};
-use async_graphql::{ComplexObject, Context, Object, SimpleObject};
+// `OutputType`: what flattening in `ComplexObject` calls without naming it.
+use async_graphql::{ComplexObject, Context, Object, OutputType, SimpleObject};
 use domain::{
     device::DeviceId,
     dna::{
@@ -241,6 +242,23 @@ impl UserEntities {
 
 #[ComplexObject]
 impl Entity {
+    /// Conversations.
+    #[graphql(flatten)]
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
+    async fn conversations_with(
+        &self,
+        _ctx: &Context<'_>,
+    ) -> crate::conversation::EntityConversations {
+        crate::conversation::EntityConversations(self.row.id)
+    }
+
+    /// What entities tell each other.
+    #[graphql(flatten)]
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
+    async fn messages_of(&self, _ctx: &Context<'_>) -> crate::conversation::EntityMessages {
+        crate::conversation::EntityMessages(self.row.id)
+    }
+
     /// Who owns it; null for a viewer who may see the entity but not the person.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         loader::one::<UserId>(ctx, self.row.owner_id).await

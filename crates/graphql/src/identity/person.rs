@@ -101,6 +101,13 @@ impl User {
         crate::device::UserDevices(self.row.id)
     }
 
+    /// Conversations.
+    #[graphql(flatten)]
+    #[expect(clippy::unused_async, reason = "the macro takes an async method")]
+    async fn conversations_of(&self, _ctx: &Context<'_>) -> crate::conversation::UserConversations {
+        crate::conversation::UserConversations(self.row.id)
+    }
+
     /// What to call the person: their own choice, else the name that the platform which last
     /// reported them shows, else the name first told.
     async fn display_name(&self, ctx: &Context<'_>) -> Result<String> {

@@ -60,9 +60,7 @@ impl ConversationOrder {
     fn key(self) -> conversations::Column {
         match self {
             // It is when the conversation began until something is said.
-            Self::LastMessage | Self::LastMessageDescending => {
-                conversations::Column::LastMessageAt
-            }
+            Self::LastMessage | Self::LastMessageDescending => conversations::Column::LastMessageAt,
             Self::Started | Self::StartedDescending => conversations::Column::StartedAt,
         }
     }

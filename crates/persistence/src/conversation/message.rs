@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{
-    conversation::{
-        ConversationId, Message, MessageId, WINDOW_MESSAGES, context_window,
-    },
+    conversation::{ConversationId, Message, MessageId, WINDOW_MESSAGES, context_window},
     dna::DEFAULT_TOKENS,
 };
 use sea_orm::{FromQueryResult, QuerySelect, Select, entity::prelude::*, sea_query::LockType};

@@ -181,10 +181,7 @@ pub async fn thread_continue(
 ) -> Result<bool> {
     use conversations::Column;
     let updated = conversations::Entity::update_many()
-        .col_expr(
-            Column::MessageCount,
-            Expr::col(Column::MessageCount).add(1),
-        )
+        .col_expr(Column::MessageCount, Expr::col(Column::MessageCount).add(1))
         .col_expr(Column::LastMessageAt, Expr::value(at))
         .col_expr(Column::ExpiresAt, Expr::value(expires_at))
         .col_expr(Column::UpdatedAt, Expr::value(at))
@@ -205,10 +202,7 @@ pub async fn thread_lessen(db: &impl ConnectionTrait, id: ConversationId) -> Res
         .filter(messages::Column::ConversationId.eq(id));
     let newest = QuerySelect::query(&mut newest).to_owned();
     conversations::Entity::update_many()
-        .col_expr(
-            Column::MessageCount,
-            Expr::col(Column::MessageCount).sub(1),
-        )
+        .col_expr(Column::MessageCount, Expr::col(Column::MessageCount).sub(1))
         .col_expr(
             Column::LastMessageAt,
             Func::coalesce([
