@@ -16,7 +16,7 @@ use domain::{
     conversation::{CommunicationId, ConversationEvent, ConversationId, MessageId},
     device::DeviceId,
     dna::EntityId,
-    identity::AccessTokenId,
+    identity::{AccessTokenId, UserId},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -55,6 +55,20 @@ pub enum Change {
         communication: CommunicationId,
         /// Whom.
         to: EntityId,
+    },
+    /// A device is not as it was: what its owner says of it, its status, or who is cast there.
+    DeviceChanged {
+        /// Which.
+        device: DeviceId,
+        /// Whose.
+        owner: UserId,
+    },
+    /// A command was sent to devices of a person; the event that keeps it says to which.
+    DeviceCommanded {
+        /// The event.
+        event: EventId,
+        /// Whose devices.
+        owner: UserId,
     },
     /// A token was revoked: sockets that it opened must close.
     TokenRevoked(AccessTokenId),

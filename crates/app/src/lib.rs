@@ -38,8 +38,8 @@ pub mod error;
 pub mod feed;
 pub mod idempotency;
 pub mod identity;
-pub mod persona;
 pub mod outbox;
+pub mod persona;
 pub mod sweep;
 pub mod viewer;
 

@@ -9,8 +9,8 @@ use domain::{
     identity::{AccessTokenId, Role, Scope, UserId},
 };
 use persistence::scope::{
-    ConversationReach, ConversationScope, DefinitionScope, DeviceScope, EntityReach, EntityScope,
-    PersonScope,
+    ConversationReach, ConversationScope, DefinitionScope, DeviceScope, EmergencyScope,
+    EntityReach, EntityScope, PersonScope,
 };
 
 use crate::{Error, Result};
@@ -380,6 +380,14 @@ impl Viewer {
                 }
             },
             Principal::User { .. } | Principal::System | Principal::Anonymous => DeviceScope::None,
+        })
+    }
+
+    /// Emergencies: one's own, and those on devices one may reach.
+    pub fn emergencies(&self, access: Access) -> Result<EmergencyScope> {
+        Ok(EmergencyScope {
+            persons: self.private(access)?,
+            devices: self.devices(access)?,
         })
     }
 

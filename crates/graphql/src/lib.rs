@@ -50,6 +50,7 @@ pub struct Query(
     device::DeviceQuery,
     dna::DnaQuery,
     persona::PersonaQuery,
+    persona::DutyQuery,
     conversation::ConversationQuery,
     audit::AuditQuery,
 );
@@ -67,6 +68,7 @@ pub struct Mutation(
     dna::DnaMutation,
     identity::IdentityMutation,
     persona::PersonaMutation,
+    persona::DutyMutation,
 );
 
 /// What changes, as it changes.

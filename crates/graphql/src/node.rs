@@ -8,7 +8,7 @@ use domain::{
     device::{DeviceGroupId, DeviceId, ZoneId},
     dna::EntityId,
     identity::{GuildId, GuildMemberId, Role, UserId},
-    persona::{KnowledgeDocumentId, PersonaDefinitionId, PersonaVersionId},
+    persona::{KnowledgeDocumentId, PersonaDefinitionId, PersonaEmergencyId, PersonaVersionId},
     values::split_typeid,
 };
 use futures_util::future::try_join_all;
@@ -22,7 +22,7 @@ use crate::{
     dna::Entity,
     identity::{Guild, GuildMember, User},
     loader,
-    persona::{KnowledgeDocument, PersonaDefinition, PersonaVersion},
+    persona::{KnowledgeDocument, PersonaDefinition, PersonaEmergency, PersonaVersion},
     scalar::Moment,
 };
 
@@ -50,6 +50,8 @@ pub enum Node {
     PersonaDefinition(PersonaDefinition),
     /// A version of a persona definition.
     PersonaVersion(PersonaVersion),
+    /// A persona that took over in an emergency.
+    PersonaEmergency(PersonaEmergency),
     /// A knowledge document.
     KnowledgeDocument(KnowledgeDocument),
     /// A conversation.
@@ -86,6 +88,7 @@ node!(Guild);
 node!(GuildMember);
 node!(PersonaDefinition);
 node!(PersonaVersion);
+node!(PersonaEmergency);
 node!(KnowledgeDocument);
 node!(Conversation);
 node!(Message);
@@ -212,6 +215,9 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
         PersonaVersionId::PREFIX => loader::one(ctx, PersonaVersionId(uuid))
             .await?
             .map(Node::PersonaVersion),
+        PersonaEmergencyId::PREFIX => loader::one(ctx, PersonaEmergencyId(uuid))
+            .await?
+            .map(Node::PersonaEmergency),
         KnowledgeDocumentId::PREFIX => loader::one(ctx, KnowledgeDocumentId(uuid))
             .await?
             .map(Node::KnowledgeDocument),

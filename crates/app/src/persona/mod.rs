@@ -5,6 +5,7 @@
 //! administrators'.
 
 mod definition;
+mod duty;
 mod knowledge;
 mod ship;
 
@@ -13,6 +14,7 @@ pub use definition::{
     NextVersion, definition_create, definition_import, definition_publish, definition_rollback,
     definition_set_active, definition_update, difference, version_png,
 };
+pub use duty::{Activate, Activation, DutyPlace, activate, resolve};
 pub use knowledge::{DocumentAdd, document_add, document_remove};
 pub use ship::ship;
 

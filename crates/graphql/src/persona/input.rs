@@ -1,9 +1,14 @@
 //! Inputs of persona: what is left out of a change stays, null clears.
 
+use app::persona::{Activate, DutyPlace};
 use async_graphql::{InputObject, MaybeUndefined, OneofObject};
-use domain::persona::{
-    AdaptationMode, BehaviorConfig, DialogueExample, DialogueTurn, PersonaDefinitionId,
-    PersonaSnapshot, Speaker, VersionBump, VoiceConfig,
+use domain::{
+    conversation::ConversationId,
+    device::DeviceId,
+    persona::{
+        AdaptationMode, BehaviorConfig, DialogueExample, DialogueTurn, PersonaDefinitionId,
+        PersonaSnapshot, Speaker, VersionBump, VoiceConfig,
+    },
 };
 use persistence::persona::Named;
 
@@ -403,6 +408,50 @@ pub struct PersonaDefinitionImportInput {
     pub publish: Option<bool>,
     /// Makes a repeat harmless, see `Mutation`; 1–200 characters.
     pub idempotency_key: Option<String>,
+}
+
+/// Where a persona is to be on duty: one of these.
+#[derive(Clone, Copy, Debug, OneofObject)]
+pub enum PersonaPlaceInput {
+    /// In this conversation, and on the device where it goes on.
+    ConversationId(ConversationId),
+    /// On this device, and in the conversation that goes on there.
+    DeviceId(DeviceId),
+}
+
+/// A persona to be put on duty.
+#[derive(Clone, Debug, InputObject)]
+pub struct PersonaActivateInput {
+    /// Where.
+    pub place: PersonaPlaceInput,
+    /// The slug of an active persona definition.
+    pub slug: String,
+    /// Whether what was said before stays in the context; true when not said. The history keeps
+    /// it in any case.
+    pub preserve_context: Option<bool>,
+    /// The version of the conversation as you know it; another one is a `CONFLICT`.
+    pub version: Option<i32>,
+}
+
+impl PersonaActivateInput {
+    /// As the use case takes it.
+    pub fn into_activate(self) -> Activate {
+        let Self {
+            place,
+            slug,
+            preserve_context,
+            version,
+        } = self;
+        Activate {
+            place: match place {
+                PersonaPlaceInput::ConversationId(id) => DutyPlace::Conversation(id),
+                PersonaPlaceInput::DeviceId(id) => DutyPlace::Device(id),
+            },
+            slug,
+            preserve_context: preserve_context.unwrap_or(true),
+            version,
+        }
+    }
 }
 
 /// A knowledge document to be added.

@@ -1,5 +1,6 @@
 //! Persona definitions, their versions and what they know, as the API shows them.
 
+mod duty;
 mod input;
 mod mutation;
 mod query;
@@ -32,6 +33,7 @@ use crate::{
     scalar::{Base64, Json},
 };
 
+pub use duty::*;
 pub use input::*;
 pub use mutation::*;
 pub use query::*;
