@@ -127,15 +127,15 @@ on_both_engines! {
             told.push_str(&answer.user_errors());
             told.push('\n');
         }
-        assert_snapshot!(told, @r#"
-        INVALID source.json: json: missing field `format`
-        INVALID source.json.0: json..0: invalid type: integer `1`, expected a string
-        INVALID source.json: json: invalid type: string "text", expected struct Document
+        assert_snapshot!(told, @r"
+        INVALID source.json: json is neither a persona of Anima's (format anima_persona) nor a character card (spec)
+        INVALID source.json: json is neither a persona of Anima's (format anima_persona) nor a character card (spec)
+        INVALID source.json: json is neither a persona of Anima's (format anima_persona) nor a character card (spec)
         INVALID source.json.spec: spec must be chara_card_v2 or chara_card_v3
-        INVALID source.json.data.extensions.anima.priority: source.json.data.extensions.anima.priority: unknown field `priority`, expected one of `adaptation_mode`, `voice`, `behavior`
+        INVALID source.json.data.extensions.anima.priority: source.json.data.extensions.anima.priority: unknown field `priority`, expected one of `adaptationMode`, `voice`, `behavior`
         TOO_LONG source.json: json takes 601470 bytes as JSON: expected at most 524288
         INVALID source.json: json contains a NUL character or is nested deeper than 32
-        INVALID source.json.snapshot.behavior.sped: json.snapshot.behavior.sped: unknown field `sped`, expected one of `nickname`, `character`, `personality`, `scenario`, `greeting`, `alternate_greetings`, `tone_rules`, `constraints`, `dialogue_examples`, `closing_instructions`, `temperature`, `max_tokens`, `retention_hours`, `session_gap_minutes`
+        INVALID source.json.snapshot.behavior.sped: json.snapshot.behavior.sped: unknown field `sped`, expected one of `nickname`, `character`, `personality`, `scenario`, `greeting`, `alternateGreetings`, `toneRules`, `constraints`, `dialogueExamples`, `closingInstructions`, `temperature`, `maxTokens`, `retentionHours`, `sessionGapMinutes`
         OUT_OF_RANGE source.json.snapshot.voice.speed: speed is 9: expected 0.5 to 2
         OUT_OF_RANGE source.json.snapshot.priority: priority is -1: expected 0 to 1000
         INVALID source.json.snapshot.name: name contains a NUL character: remove it
@@ -143,7 +143,7 @@ on_both_engines! {
         INVALID source.png: the PNG file breaks off
         INVALID source.png: the PNG file breaks off
         TOO_LONG source.png: the picture has 720000 bytes: expected at most 716800
-        "#);
+        ");
         let none = read(&world, &admin, "x", "id").await;
         assert_eq!(none.at("/personaDefinition"), &Value::Null);
     }

@@ -31,9 +31,9 @@ on_both_engines! {
         let everybody = json!({ "title": "House", "content": "The kettle is on the left." });
         let house = mutate(&world, &admin, "knowledgeDocumentAdd", everybody, DOCUMENT).await;
         let own = read(&world, &admin, "nurse", "knowledgeDocuments { totalCount nodes { title definition { slug } } }").await;
-        assert_snapshot!(own.at("/personaDefinition/knowledgeDocuments"), @"");
+        assert_snapshot!(own.at("/personaDefinition/knowledgeDocuments"), @r#"{"nodes":[{"definition":{"slug":"nurse"},"title":"Boxes"}],"totalCount":1}"#);
         let global = world.run(&admin, "{ knowledgeDocuments { totalCount nodes { title definition { slug } } } }", json!({})).await;
-        assert_snapshot!(global.at("/knowledgeDocuments"), @"");
+        assert_snapshot!(global.at("/knowledgeDocuments"), @r#"{"nodes":[{"definition":null,"title":"House"}],"totalCount":1}"#);
 
         let remove = "mutation($id: ID!) { knowledgeDocumentRemove(id: $id) { removedKnowledgeDocumentId userErrors { code } } }";
         let id = json!({ "id": house.text("/knowledgeDocumentAdd/knowledgeDocument/id") });

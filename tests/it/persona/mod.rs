@@ -3,6 +3,7 @@
 mod access;
 mod cards;
 mod definitions;
+mod duty;
 mod knowledge;
 mod shipped;
 
