@@ -77,7 +77,10 @@ pub fn command(url: &str, arguments: &[&str]) -> Failable<String> {
 pub fn token(url: &str, role: &str) -> Failable<String> {
     let create = ["user", "create", "--name", "bench", "--role", role];
     command(url, &[&create[..], &["--user-name", "bench"]].concat())?;
-    command(url, &["token", "create", "--user", "bench", "--name", "bench"])
+    command(
+        url,
+        &["token", "create", "--user", "bench", "--name", "bench"],
+    )
 }
 
 /// `ANIMA_GATEWAY`, or the build beside this benchmark.

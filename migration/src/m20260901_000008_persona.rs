@@ -1,10 +1,14 @@
-//! Tables of the context `persona`: authored definitions, mappers and what their rules learned,
-//! the personas generated for people, and feedback on them.
+//! Tables of the context `persona`: authored definitions and what they know, emergencies, mappers
+//! and what their rules learned, the personas generated for people, and feedback on them.
 
 use crate::schema::{
     Check, Context, Table, array, between, boolean, boolean_or_unknown, count, created_by,
-    document, integer, json, log, one_of, reference, score, table, text, time, user, version,
+    document, integer, json, log, one_of, reference, score, table, text, time, user, vector,
+    version,
 };
+
+/// Dimensions of a stored embedding on PostgreSQL; shorter ones are padded with zeros.
+const DIMENSIONS: u16 = 1536;
 
 pub fn context() -> Context {
     Context {
@@ -12,6 +16,10 @@ pub fn context() -> Context {
         tables: vec![
             persona_definitions(),
             persona_versions(),
+            persona_portraits(),
+            persona_emergencies(),
+            knowledge_documents(),
+            knowledge_chunks(),
             mapper_configs(),
             mapper_rule_weights(),
             personas(),
@@ -32,6 +40,8 @@ fn persona_definitions() -> Table {
             text("name").length(1, 100),
             text("description").at_most(500).optional(),
             text("current_version").default("'1.0.0'"),
+            // The newest, in force or not.
+            text("latest_version").default("'1.0.0'"),
             one_of(
                 "adaptation_mode",
                 &["instruction_only", "instruction_rag", "fine_tuned"],
@@ -45,6 +55,7 @@ fn persona_definitions() -> Table {
             boolean("is_active", true),
         ],
     )
+    .index(&["name"])
 }
 
 fn persona_versions() -> Table {
@@ -59,6 +70,66 @@ fn persona_versions() -> Table {
         ],
     )
     .unique(&["definition_id", "version"])
+    .index(&["definition_id", "created_at"])
+}
+
+fn persona_portraits() -> Table {
+    table(
+        "persona_portraits",
+        [
+            reference("definition_id", "persona_definitions").unique(),
+            // A PNG file in base64.
+            text("image"),
+            integer("width").at_least(1.0),
+            integer("height").at_least(1.0),
+        ],
+    )
+}
+
+fn persona_emergencies() -> Table {
+    table(
+        "persona_emergencies",
+        [
+            user(),
+            reference("device_id", "devices").set_null(),
+            reference("conversation_id", "conversations").set_null(),
+            reference("definition_id", "persona_definitions").set_null(),
+            integer("priority").at_least(100.0),
+            reference("device_previous_id", "persona_definitions").set_null(),
+            reference("conversation_previous_id", "persona_definitions").set_null(),
+            time("started_at"),
+            time("resolved_at").optional(),
+        ],
+    )
+}
+
+fn knowledge_documents() -> Table {
+    log(
+        "knowledge_documents",
+        [
+            // None: every persona knows it.
+            reference("definition_id", "persona_definitions").optional(),
+            text("title").length(1, 200),
+            text("content").length(1, 200_000),
+            created_by(),
+        ],
+    )
+    .index(&["definition_id", "created_at"])
+}
+
+fn knowledge_chunks() -> Table {
+    log(
+        "knowledge_chunks",
+        [
+            reference("document_id", "knowledge_documents"),
+            count("position"),
+            text("content").length(1, 500),
+            vector("embedding", DIMENSIONS).optional(),
+            text("embedding_model").optional(),
+        ],
+    )
+    .unique(&["document_id", "position"])
+    .nearest("embedding")
 }
 
 fn mapper_configs() -> Table {

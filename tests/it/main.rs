@@ -13,6 +13,7 @@ mod dna;
 mod identity;
 mod library;
 mod outbox;
+mod persona;
 mod readme;
 mod schema;
 mod statements;

@@ -37,6 +37,8 @@ on_both_engines! {
             identity::guilds, identity::user_identities, identity::user_preferences,
             identity::users,
             outbox::outbox_tasks,
+            persona::knowledge_chunks, persona::knowledge_documents, persona::persona_definitions,
+            persona::persona_emergencies, persona::persona_portraits, persona::persona_versions,
         );
     }
 }

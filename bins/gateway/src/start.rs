@@ -189,6 +189,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let starting = async {
         let services = services(&config).await?;
         let first = first_start(&services).await?;
+        app::persona::ship(&services).await?;
         if config.demo {
             app::demo::fill(&services).await?;
         }

@@ -39,6 +39,7 @@ pub mod feed;
 pub mod idempotency;
 pub mod identity;
 pub mod outbox;
+pub mod persona;
 pub mod sweep;
 pub mod viewer;
 

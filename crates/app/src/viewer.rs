@@ -9,7 +9,8 @@ use domain::{
     identity::{AccessTokenId, Role, Scope, UserId},
 };
 use persistence::scope::{
-    ConversationReach, ConversationScope, DeviceScope, EntityReach, EntityScope, PersonScope,
+    ConversationReach, ConversationScope, DefinitionScope, DeviceScope, EmergencyScope,
+    EntityReach, EntityScope, PersonScope,
 };
 
 use crate::{Error, Result};
@@ -380,6 +381,27 @@ impl Viewer {
             },
             Principal::User { .. } | Principal::System | Principal::Anonymous => DeviceScope::None,
         })
+    }
+
+    /// Emergencies: one's own, and those on devices one may reach.
+    pub fn emergencies(&self, access: Access) -> Result<EmergencyScope> {
+        Ok(EmergencyScope {
+            persons: self.private(access)?,
+            devices: self.devices(access)?,
+        })
+    }
+
+    /// Persona definitions: whoever is signed in reads the active ones, administrators write them
+    /// and see all.
+    pub fn definitions(&self, access: Access) -> Result<DefinitionScope> {
+        self.require(access)?;
+        match access {
+            _ if self.is_admin() => Ok(DefinitionScope::All),
+            Access::Read => Ok(DefinitionScope::Active),
+            Access::Write => Err(Error::Forbidden(
+                "persona definitions are written by administrators",
+            )),
+        }
     }
 
     /// Persons: their names and accounts; not what others know of them.

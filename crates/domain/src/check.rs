@@ -21,6 +21,8 @@ text_enum! {
         NotFound = "not_found",
         /// Somebody else changed it first, or it is in a state that forbids this.
         Conflict = "conflict",
+        /// An emergency goes on, and only `emergencyResolve` ends it.
+        EmergencyActive = "emergency_active",
         /// The conversation is over: begin another.
         ConversationEnded = "conversation_ended",
     }

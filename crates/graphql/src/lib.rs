@@ -38,6 +38,7 @@ pub mod loader;
 pub mod node;
 pub mod outbox;
 pub mod payload;
+pub mod persona;
 pub mod scalar;
 
 pub use error::{Failure, Result, code};
@@ -49,6 +50,8 @@ pub struct Query(
     identity::IdentityQuery,
     device::DeviceQuery,
     dna::DnaQuery,
+    persona::PersonaQuery,
+    persona::DutyQuery,
     conversation::ConversationQuery,
     audit::AuditQuery,
     outbox::OutboxQuery,
@@ -67,6 +70,8 @@ pub struct Mutation(
     dna::DnaMutation,
     identity::IdentityMutation,
     outbox::OutboxMutation,
+    persona::PersonaMutation,
+    persona::DutyMutation,
 );
 
 /// What changes, as it changes.

@@ -9,6 +9,7 @@ use domain::{
     dna::EntityId,
     identity::{GuildId, GuildMemberId, Role, UserId},
     outbox::OutboxTaskId,
+    persona::{KnowledgeDocumentId, PersonaDefinitionId, PersonaEmergencyId, PersonaVersionId},
     values::split_typeid,
 };
 use futures_util::future::try_join_all;
@@ -23,6 +24,7 @@ use crate::{
     identity::{Guild, GuildMember, User},
     loader,
     outbox::OutboxTask,
+    persona::{KnowledgeDocument, PersonaDefinition, PersonaEmergency, PersonaVersion},
     scalar::Moment,
 };
 
@@ -48,6 +50,14 @@ pub enum Node {
     GuildMember(GuildMember),
     /// A learned pattern.
     LearnedPattern(LearnedPattern),
+    /// A persona definition.
+    PersonaDefinition(PersonaDefinition),
+    /// A version of a persona definition.
+    PersonaVersion(PersonaVersion),
+    /// A persona that took over in an emergency.
+    PersonaEmergency(PersonaEmergency),
+    /// A knowledge document.
+    KnowledgeDocument(KnowledgeDocument),
     /// A conversation.
     Conversation(Conversation),
     /// A message.
@@ -83,6 +93,10 @@ node!(Event);
 node!(Guild);
 node!(GuildMember);
 node!(LearnedPattern);
+node!(PersonaDefinition);
+node!(PersonaVersion);
+node!(PersonaEmergency);
+node!(KnowledgeDocument);
 node!(Conversation);
 node!(Message);
 node!(ConversationHandoff);
@@ -209,6 +223,18 @@ async fn by_id(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>> 
             .await?
             .map(Node::OutboxTask),
         EntityId::PREFIX => loader::one(ctx, EntityId(uuid)).await?.map(Node::Entity),
+        PersonaDefinitionId::PREFIX => loader::one(ctx, PersonaDefinitionId(uuid))
+            .await?
+            .map(Node::PersonaDefinition),
+        PersonaVersionId::PREFIX => loader::one(ctx, PersonaVersionId(uuid))
+            .await?
+            .map(Node::PersonaVersion),
+        PersonaEmergencyId::PREFIX => loader::one(ctx, PersonaEmergencyId(uuid))
+            .await?
+            .map(Node::PersonaEmergency),
+        KnowledgeDocumentId::PREFIX => loader::one(ctx, KnowledgeDocumentId(uuid))
+            .await?
+            .map(Node::KnowledgeDocument),
         _ => None,
     })
 }

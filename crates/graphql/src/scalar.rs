@@ -29,6 +29,25 @@ impl ScalarType for Json {
     }
 }
 
+/// Bytes as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base64(pub String);
+
+/// Bytes as text: base64 with its padding, as RFC 4648, section 4, defines it.
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc4648#section-4")]
+impl ScalarType for Base64 {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) => Ok(Self(text)),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
 /// A moment in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment(pub DateTime<Utc>);

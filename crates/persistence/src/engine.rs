@@ -469,6 +469,16 @@ pub fn contains(db: &impl ConnectionTrait, column: impl IntoColumnRef, text: &st
     Expr::cust_with_exprs(sql, [Expr::col(column), Expr::val(text)])
 }
 
+/// "this array of texts has this one in it".
+pub fn array_has(db: &impl ConnectionTrait, column: impl IntoColumnRef, text: &str) -> Expr {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => "EXISTS (SELECT 1 FROM json_each(?) AS one WHERE one.value = ?)",
+        // The operator `?` would be taken for a parameter.
+        _ => "jsonb_exists($1, $2)",
+    };
+    Expr::cust_with_exprs(sql, [Expr::col(column), Expr::val(text)])
+}
+
 /// "the row's words have all of these in them", by the full-text index of `table`, whatever
 /// their case and ending. Only letters and digits of `text` count: its marks are never read as
 /// a query language.

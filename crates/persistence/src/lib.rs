@@ -73,6 +73,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod outbox;
 pub mod page;
+pub mod persona;
 pub mod relationship;
 pub mod scope;
 

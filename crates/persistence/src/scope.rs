@@ -18,6 +18,7 @@ use crate::{
     dna::entities,
     engine,
     identity::users,
+    persona::{persona_definitions, persona_emergencies},
 };
 
 /// Whose entities a query may touch.
@@ -62,6 +63,52 @@ pub enum EventScope {
     OfDevices(DeviceScope),
     /// Everything.
     All,
+}
+
+/// Which emergencies a query may touch: those of persons in scope, and those on devices in scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EmergencyScope {
+    /// Whose.
+    pub persons: PersonScope,
+    /// On which devices.
+    pub devices: DeviceScope,
+}
+
+impl EmergencyScope {
+    /// The emergencies in scope.
+    pub fn emergencies(self) -> Select<persona_emergencies::Entity> {
+        use persona_emergencies::{Column, Entity};
+        let Self { persons, devices } = self;
+        if persons == PersonScope::All || devices == DeviceScope::All {
+            return Entity::find();
+        }
+        let mut ids = devices.devices().select_only().column(devices::Column::Id);
+        let on = Column::DeviceId.in_subquery(QuerySelect::query(&mut ids).to_owned());
+        let any = Condition::any()
+            .add(persons.condition(Column::UserId))
+            .add(on);
+        Entity::find().filter(any)
+    }
+}
+
+/// Which persona definitions a query may touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DefinitionScope {
+    /// Those that may be given a duty.
+    Active,
+    /// Every one of them.
+    All,
+}
+
+impl DefinitionScope {
+    /// The definitions in scope.
+    pub fn definitions(self) -> Select<persona_definitions::Entity> {
+        let select = persona_definitions::Entity::find();
+        match self {
+            Self::Active => select.filter(persona_definitions::Column::IsActive.eq(true)),
+            Self::All => select,
+        }
+    }
 }
 
 /// Whose conversations a query may touch, with the messages in them.

@@ -244,7 +244,7 @@ async fn both_engines_have_the_declared_columns() {
             })
         })
         .collect();
-    assert_eq!(sample::tables().len(), 51);
+    assert_eq!(sample::tables().len(), 55);
     on_each_engine(move |database| {
         let declared = declared.clone();
         async move {

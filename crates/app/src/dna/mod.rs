@@ -9,13 +9,17 @@ use domain::{
     identity::UserId,
     values::Json,
 };
-use persistence::dna::{entities, entity_in_scope, entity_locked, entity_remove};
+use persistence::{
+    dna::{entities, entity_in_scope, entity_locked, entity_remove},
+    persona::Named,
+};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
 use crate::{
     Access, Cx, Error, Patch, Result, Txn, audit,
     idempotency::{self, Claim, Once},
+    persona,
 };
 
 mod descend;
@@ -85,6 +89,8 @@ pub struct EntityUpdate {
     pub personality_tokens: Option<i32>,
     /// Whether it takes part in anything new.
     pub is_active: Option<bool>,
+    /// The persona definition it plays, one of the active ones.
+    pub persona_definition: Patch<Named>,
 }
 
 /// What a coffee maker's character is called unless named, as in the Soven seed.
@@ -183,6 +189,7 @@ pub async fn update(cx: &Cx, id: EntityId, input: EntityUpdate) -> Result<Entity
         personality_template,
         personality_tokens,
         is_active,
+        persona_definition,
     } = input;
     let mut check = Check::new();
     let name = name.map(|it| check.text("name", &it, 1..=100));
@@ -196,6 +203,15 @@ pub async fn update(cx: &Cx, id: EntityId, input: EntityUpdate) -> Result<Entity
     let txn = cx.begin().await?;
     let entity = writable(cx, &txn, "id", id).await?;
     check.done()?;
+    let persona = match persona_definition {
+        Patch::Keep => Patch::Keep,
+        Patch::Clear => Patch::Clear,
+        Patch::Set(name) => Patch::Set(
+            persona::active(cx, &txn, &name, "personaDefinition")
+                .await?
+                .id,
+        ),
+    };
     let entity = Entity {
         name: name.unwrap_or(entity.name),
         kind: kind.unwrap_or(entity.kind),
@@ -205,6 +221,7 @@ pub async fn update(cx: &Cx, id: EntityId, input: EntityUpdate) -> Result<Entity
         personality_template: template.apply(entity.personality_template),
         personality_tokens: tokens.unwrap_or(entity.personality_tokens),
         is_active: is_active.unwrap_or(entity.is_active),
+        persona_definition_id: persona.apply(entity.persona_definition_id),
         updated_at: cx.now(),
         ..entity
     };

@@ -21,6 +21,7 @@ use crate::{
     dna::Entity,
     identity::{Guild, User},
     loader::{self, by_key},
+    persona::{OnDuty, PersonaDefinition},
     scalar::Json,
 };
 
@@ -159,6 +160,11 @@ impl Conversation {
         loader::maybe(ctx, self.row.device_id).await
     }
 
+    /// The persona that speaks; null when none was chosen.
+    async fn persona_definition(&self, ctx: &Context<'_>) -> Result<Option<PersonaDefinition>> {
+        loader::maybe(ctx, self.row.persona_definition_id.map(OnDuty)).await
+    }
+
     /// In which community, if you can see it.
     async fn guild(&self, ctx: &Context<'_>) -> Result<Option<Guild>> {
         loader::maybe(ctx, self.row.guild_id).await
@@ -238,6 +244,11 @@ impl Message {
     /// The conversation it was said in.
     async fn conversation(&self, ctx: &Context<'_>) -> Result<Option<Conversation>> {
         loader::one(ctx, self.row.conversation_id).await
+    }
+
+    /// The persona that spoke at the time; null when none was chosen.
+    async fn persona_definition(&self, ctx: &Context<'_>) -> Result<Option<PersonaDefinition>> {
+        loader::maybe(ctx, self.row.persona_definition_id.map(OnDuty)).await
     }
 
     /// Whose conversation that is, if you can see them.

@@ -34,6 +34,7 @@ use crate::{
     dna::Entity,
     identity::User,
     loader::{self, Children, Loaders},
+    persona::{OnDuty, PersonaDefinition},
     scalar::Json,
 };
 
@@ -100,6 +101,14 @@ impl Device {
     /// The entity that is cast onto it.
     async fn entity(&self, ctx: &Context<'_>) -> Result<Option<Entity>> {
         loader::one(ctx, CastOn(self.row.id)).await
+    }
+
+    /// The persona definition on duty there.
+    async fn active_persona_definition(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<PersonaDefinition>> {
+        loader::maybe(ctx, self.row.active_persona_definition_id.map(OnDuty)).await
     }
 
     /// What the first start gathered: a JSON object.

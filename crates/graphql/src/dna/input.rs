@@ -9,7 +9,7 @@ use domain::{
 };
 use persistence::dna as rows;
 
-use crate::{connection::ScoreFilter, patch, scalar::Json};
+use crate::{connection::ScoreFilter, patch, persona::PersonaDefinitionSelector, scalar::Json};
 
 /// Bounds on the values of DNA; every one given must hold.
 ///
@@ -255,6 +255,8 @@ pub struct EntityUpdateInput {
     pub personality_tokens: Option<i32>,
     /// Whether it takes part in anything new.
     pub is_active: Option<bool>,
+    /// The persona definition it plays, one of the active ones.
+    pub persona_definition: MaybeUndefined<PersonaDefinitionSelector>,
 }
 
 impl EntityUpdateInput {
@@ -270,6 +272,7 @@ impl EntityUpdateInput {
             personality_template,
             personality_tokens,
             is_active,
+            persona_definition,
         } = self;
         let update = EntityUpdate {
             name,
@@ -280,6 +283,7 @@ impl EntityUpdateInput {
             personality_template: patch(personality_template),
             personality_tokens,
             is_active,
+            persona_definition: patch(persona_definition).map(Into::into),
         };
         (id, update)
     }

@@ -27,6 +27,7 @@ use crate::{
     device::{Device, LearnedPatternConnection, LearnedPatternFilter, patterns},
     identity::User,
     loader::{self, Children, by_key},
+    persona::{OnDuty, PersonaDefinition},
     scalar::Json,
 };
 
@@ -270,6 +271,11 @@ impl Entity {
             Some(id) => loader::one::<DeviceId>(ctx, id).await,
             None => Ok(None),
         }
+    }
+
+    /// The persona definition it plays.
+    async fn persona_definition(&self, ctx: &Context<'_>) -> Result<Option<PersonaDefinition>> {
+        loader::maybe(ctx, self.row.persona_definition_id.map(OnDuty)).await
     }
 
     /// What it is predisposed to.

@@ -107,16 +107,22 @@ pub async fn priority_on(
     device: DeviceId,
     now: DateTimeUtc,
 ) -> Result<Option<i32>> {
-    let sql = "SELECT persona_definitions.priority FROM devices \
+    let sql = "SELECT MAX(priority) AS priority FROM (\
+               SELECT persona_definitions.priority AS priority FROM devices \
                JOIN conversations ON conversations.id = devices.active_conversation_id \
                JOIN persona_definitions \
                ON persona_definitions.id = conversations.persona_definition_id \
                WHERE devices.id = $1 AND conversations.state IN ('active', 'handed_off') \
-               AND conversations.expires_at > $2";
+               AND conversations.expires_at > $2 \
+               UNION ALL SELECT priority FROM persona_emergencies \
+               WHERE device_id = $1 AND resolved_at IS NULL) AS there";
     let backend = db.get_database_backend();
     let statement = engine::statement(backend, sql, [device.into(), now.into()]);
     let row = db.query_one_raw(statement).await?;
-    Ok(row.map(|it| it.try_get("", "priority")).transpose()?)
+    Ok(row
+        .map(|it| it.try_get("", "priority"))
+        .transpose()?
+        .flatten())
 }
 
 /// The name of a persona definition.

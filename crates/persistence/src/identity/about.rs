@@ -122,6 +122,8 @@ pub const TABLES: &[Table] = &[
         .about(USER)
         .through(&[("mindscape_id", "mindscapes")]),
     table("persona_versions").traces(MADE),
+    table("persona_emergencies").about(USER),
+    table("knowledge_documents").traces(MADE),
     table("mapper_configs").traces(MADE),
     table("personas").about(USER).traces(MADE),
     table("persona_narrative_usage")
