@@ -2,12 +2,18 @@
 //! same, and only into a database that has nobody in it but the administrator.
 //!
 //! Two owners. Frank, the coffee maker of the Soven seed, and Junior, who descends from him;
-//! Luna, a lamp; a community with members. Weeks of conversation, observations and voice
-//! sessions come with their contexts.
+//! Luna, a lamp; a community with members; three weeks of conversation that end yesterday.
+//! Observations and voice sessions come with their contexts.
 
-use std::sync::Arc;
+mod talk;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use domain::{
     device::{DeviceProfile, DeviceType, ZoneProfile, default_capabilities},
     dna::EntityKind,
@@ -16,6 +22,7 @@ use domain::{
 use persistence::{identity::person, scope::PersonScope};
 use serde_json::json;
 
+use self::talk::Cast;
 use crate::{
     Clock, Cx, Random, Result, Services,
     device::{DeviceRegister, ZoneCreate, device_register, zone_create},
@@ -34,8 +41,8 @@ const LUNA: &str = "Luna grew up in a lighthouse by the sea, an only child. Her 
                     seasons came and went, and she learned to wait.";
 const JUNIOR: &str = "Junior was trusted with the till when he was nine, and praised for it. When \
                       the bakery failed they laughed, and began again.";
-/// The world begins here, three weeks before now as the world sees it.
-const BEGINS: &str = "2026-09-01T06:30:00Z";
+/// How many days the world has lived when somebody first looks at it.
+const DAYS: i64 = 21;
 
 /// Fills the database, unless somebody lives in it. Says whether it did.
 ///
@@ -47,38 +54,92 @@ pub async fn fill(services: &Arc<Services>) -> Result<bool> {
         tracing::info!("the database is in use: no demonstration world was made");
         return Ok(false);
     }
-    let world = stage(services);
-    let ann = owner(&world, "Ann Achieng", "ann", "Africa/Nairobi").await?;
-    let ben = owner(&world, "Ben Moreau", "ben", "Europe/Paris").await?;
-    frank(&world, ann).await?;
-    luna(&world, ben).await?;
-    community(&world).await?;
-    tracing::info!("made the demonstration world: two owners, three entities, a community");
+    let stage = Stage::new(services);
+    let world = &stage.cx;
+    let mut cast = Cast::default();
+    let ann = owner(
+        world,
+        &mut cast,
+        "Ann Achieng",
+        "ann",
+        chrono_tz::Africa::Nairobi,
+    )
+    .await?;
+    let ben = owner(
+        world,
+        &mut cast,
+        "Ben Moreau",
+        "ben",
+        chrono_tz::Europe::Paris,
+    )
+    .await?;
+    frank(world, &mut cast, ann).await?;
+    luna(world, &mut cast, ben).await?;
+    community(world, &mut cast).await?;
+    let talks = talk::play(&stage, &cast).await?;
+    tracing::info!(
+        talks,
+        "made the demonstration world: two owners, three entities, a community, three weeks of talk"
+    );
     Ok(true)
 }
 
-/// The same services with a clock that begins at a fixed time and ticks by the minute, and
-/// drawn numbers that repeat: the same world every time.
-fn stage(services: &Arc<Services>) -> Cx {
-    let begins = BEGINS.parse::<DateTime<Utc>>().unwrap_or_default();
-    let ticks = std::sync::atomic::AtomicI64::new(0);
-    let clock = Clock::new(move || {
-        begins + TimeDelta::seconds(ticks.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-    });
-    let staged = Services {
-        db: services.db.clone(),
-        clock,
-        ids: services.ids.clone(),
-        random: Random::seeded([1; 32]),
-        bus: services.bus.clone(),
-        sessions: crate::identity::Sessions::new(),
-        llm: None,
-        settings: services.settings.clone(),
-    };
-    Arc::new(staged).system_cx()
+/// The services with a clock of the play's own, and drawn numbers that repeat: the same world
+/// every time, counted from its first day.
+struct Stage {
+    cx: Cx,
+    /// The first day, at midnight.
+    begins: DateTime<Utc>,
+    /// Microseconds since 1970; a millisecond passes with every look.
+    now: Arc<AtomicI64>,
 }
 
-async fn owner(cx: &Cx, name: &str, user_name: &str, time_zone: &str) -> Result<UserId> {
+impl Stage {
+    fn new(services: &Arc<Services>) -> Self {
+        let today = services.clock.now().date_naive().and_time(NaiveTime::MIN);
+        let begins = today.and_utc() - TimeDelta::days(DAYS);
+        let now = Arc::new(AtomicI64::new(begins.timestamp_micros()));
+        let seen = Arc::clone(&now);
+        let clock = Clock::new(move || {
+            let now = seen.fetch_add(1_000, Ordering::Relaxed);
+            DateTime::from_timestamp_micros(now).unwrap_or_default()
+        });
+        let staged = Services {
+            db: services.db.clone(),
+            clock,
+            ids: services.ids.clone(),
+            random: Random::seeded([1; 32]),
+            bus: services.bus.clone(),
+            sessions: crate::identity::Sessions::new(),
+            llm: None,
+            settings: services.settings.clone(),
+        };
+        Self {
+            cx: Arc::new(staged).system_cx(),
+            begins,
+            now,
+        }
+    }
+
+    /// The time is this from now on.
+    fn set(&self, now: DateTime<Utc>) {
+        self.now.store(now.timestamp_micros(), Ordering::Relaxed);
+    }
+
+    /// Time passes.
+    fn pass(&self, time: TimeDelta) {
+        let time = time.num_microseconds().unwrap_or_default();
+        self.now.fetch_add(time, Ordering::Relaxed);
+    }
+}
+
+async fn owner(
+    cx: &Cx,
+    cast: &mut Cast,
+    name: &str,
+    user_name: &str,
+    time_zone: Tz,
+) -> Result<UserId> {
     let input = UserCreate {
         name: name.to_owned(),
         user_name: Some(user_name.to_owned()),
@@ -86,24 +147,28 @@ async fn owner(cx: &Cx, name: &str, user_name: &str, time_zone: &str) -> Result<
         custom_name: None,
         role: None,
         locale: None,
-        time_zone: Some(time_zone.to_owned()),
+        time_zone: Some(time_zone.name().to_owned()),
         password: None,
     };
     let user = user_create(cx, None, input).await?;
     user_preference_set(cx, Some(user.id), "theme".to_owned(), json!("warm")).await?;
     consent_grant(cx, Some(user.id), ConsentKind::SocialAssociation).await?;
+    cast.people
+        .insert(user_name.to_owned(), (user.id, time_zone));
     Ok(user.id)
 }
 
-async fn frank(cx: &Cx, owner: UserId) -> Result<()> {
+async fn frank(cx: &Cx, cast: &mut Cast, owner: UserId) -> Result<()> {
     let device = appliance(
         cx,
+        cast,
         owner,
         "Kitchen counter",
-        DeviceType::CoffeeMaker,
-        "Kitchen",
+        (DeviceType::CoffeeMaker, "Kitchen"),
     )
     .await?;
+    let speaker = (DeviceType::SmartSpeaker, "Living room");
+    appliance(cx, cast, owner, "Living room speaker", speaker).await?;
     let frank = crate::dna::create(
         cx,
         None,
@@ -120,6 +185,7 @@ async fn frank(cx: &Cx, owner: UserId) -> Result<()> {
         },
     )
     .await?;
+    cast.entities.insert("Frank".to_owned(), frank.entity.id);
     let assign = VoiceAssign {
         entity: frank.entity.id,
         speaker: Some("p360".to_owned()),
@@ -137,8 +203,15 @@ async fn frank(cx: &Cx, owner: UserId) -> Result<()> {
     Ok(())
 }
 
-async fn luna(cx: &Cx, owner: UserId) -> Result<()> {
-    let device = appliance(cx, owner, "Reading lamp", DeviceType::Lamp, "Living room").await?;
+async fn luna(cx: &Cx, cast: &mut Cast, owner: UserId) -> Result<()> {
+    let device = appliance(
+        cx,
+        cast,
+        owner,
+        "Reading lamp",
+        (DeviceType::Lamp, "Living room"),
+    )
+    .await?;
     let luna = crate::dna::create(
         cx,
         None,
@@ -154,6 +227,7 @@ async fn luna(cx: &Cx, owner: UserId) -> Result<()> {
         },
     )
     .await?;
+    cast.entities.insert("Luna".to_owned(), luna.entity.id);
     crate::dna::voice_assign(
         cx,
         VoiceAssign {
@@ -168,10 +242,10 @@ async fn luna(cx: &Cx, owner: UserId) -> Result<()> {
 /// A device in a zone of its own.
 async fn appliance(
     cx: &Cx,
+    cast: &mut Cast,
     owner: UserId,
     name: &str,
-    device_type: DeviceType,
-    room: &str,
+    (device_type, room): (DeviceType, &str),
 ) -> Result<domain::device::DeviceId> {
     let zone = ZoneCreate {
         owner: Some(owner),
@@ -200,10 +274,11 @@ async fn appliance(
         group: None,
     };
     let (device, _) = device_register(cx, None, input).await?;
+    cast.devices.insert(name.to_owned(), device.id);
     Ok(device.id)
 }
 
-async fn community(cx: &Cx) -> Result<()> {
+async fn community(cx: &Cx, cast: &mut Cast) -> Result<()> {
     let guild = GuildUpsert {
         provider: "discord".to_owned(),
         external_id: "900000000000000001".to_owned(),
@@ -211,6 +286,7 @@ async fn community(cx: &Cx) -> Result<()> {
         joined_at: None,
     };
     let guild = guild_upsert(cx, guild).await?;
+    cast.guild = Some(guild.id);
     for (n, name, nickname) in [
         (1, "Marisol", Some("Mari")),
         (2, "Teo", None),
@@ -225,6 +301,7 @@ async fn community(cx: &Cx) -> Result<()> {
             time_zone: None,
         };
         let user = user_get_or_create(cx, member).await?;
+        cast.people.insert(name.to_owned(), (user.id, Tz::UTC));
         let member = MemberUpsert {
             guild: guild.id,
             user: user.id,
