@@ -195,7 +195,7 @@ on_both_engines! {
         let count = Arc::clone(&tried);
         let panics = Handler::quick("panics", 1, move |_, _, _| {
             count.fetch_add(1, Ordering::SeqCst);
-            Box::pin(async { panic!("out of beans") })
+            panic!("out of beans")
         });
         let running = Running::start(&world, [panics, notes()], Options::default());
         for n in 0..3 {
