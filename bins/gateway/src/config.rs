@@ -442,8 +442,8 @@ impl Config {
         if self.request_timeout.is_zero() {
             return Err("--request-timeout (ANIMA_REQUEST_TIMEOUT) must be more than 0".to_owned());
         }
-        if self.outbox_lease < Duration::from_secs(1) {
-            return Err("--outbox-lease (ANIMA_OUTBOX_LEASE) must be at least 1s".to_owned());
+        if !(Duration::from_secs(1)..=Duration::from_hours(1)).contains(&self.outbox_lease) {
+            return Err("--outbox-lease (ANIMA_OUTBOX_LEASE) must be from 1s to 1h".to_owned());
         }
         if self.replica_url.is_some() && !self.database_url.is_postgres() {
             return Err(
@@ -551,6 +551,7 @@ mod tests {
             vec!["--trusted-documents=/no/such/file.json"],
             vec!["--request-timeout=0s"],
             vec!["--outbox-lease=999ms"],
+            vec!["--outbox-lease=61m"],
         ];
         for flags in wrong {
             let config = Config::from_flags(flags.clone()).unwrap();

@@ -289,6 +289,7 @@ async fn listen(services: &Services, own: Uuid) {
             Ok(None) => return,
             Ok(Some(mut listener)) => {
                 if lost {
+                    services.sessions.forget_all();
                     services.bus.hear(vec![Change::Missed], true);
                 }
                 lost = true;

@@ -245,7 +245,8 @@ async fn check_scopes(cx: &Cx, check: &mut Check, texts: &[String]) -> Result<Ve
 }
 
 /// Revokes a token: one's own, or any as an administrator; also a device's by its owner. At
-/// once in this process, within 30 seconds in others. Revoking again changes nothing.
+/// once in this process and as soon as they hear of it in others, within 30 seconds in any
+/// case. Revoking again changes nothing.
 pub async fn token_revoke(cx: &Cx, id: AccessTokenId) -> Result<AccessToken> {
     let scope = cx.viewer.accounts(Access::Write)?;
     let devices = cx.viewer.devices(Access::Write);

@@ -169,6 +169,7 @@ impl Worker {
                 Some(_) = lanes.join_next() => {}
                 () = sleep(pause) => {}
             }
+            while lanes.try_join_next().is_some() {}
         }
         while lanes.join_next().await.is_some() {}
         heartbeat.abort();
@@ -317,7 +318,7 @@ impl Worker {
         let held = rows::done(&*txn, token, ids, self.cx.now()).await?;
         let held: HashSet<OutboxTaskId> = held.into_iter().collect();
         for task in tasks.iter().filter(|it| held.contains(&it.id)) {
-            caught(work(&self.cx, &txn, task)).await?;
+            caught(async { work(&self.cx, &txn, task).await }).await?;
         }
         txn.commit().await?;
         Ok(held)
@@ -334,7 +335,7 @@ impl Worker {
             sleep(self.options.grace).await;
         };
         let prepared = tokio::select! {
-            it = timeout(LONGEST_TRY, caught(work(&self.cx, task))) => it,
+            it = timeout(LONGEST_TRY, caught(async { work(&self.cx, task).await })) => it,
             () = stopped => return self.release(token).await,
         };
         let store: Result<Store> = prepared.unwrap_or_else(|_| {
