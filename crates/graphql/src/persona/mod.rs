@@ -334,7 +334,7 @@ impl PersonaVersion {
         }))
     }
 
-    /// As a character card that SillyTavern and its like read. It carries all but the priority;
+    /// As a character card that `SillyTavern` and its like read. It carries all but the priority;
     /// what came with a card goes back as it was.
     async fn character_card(
         &self,
