@@ -560,9 +560,12 @@ impl EmergencyFilter {
             conversation,
         } = self;
         let conditions = [
-            is_open.map(|it| match it {
-                true => Column::ResolvedAt.is_null(),
-                false => Column::ResolvedAt.is_not_null(),
+            is_open.map(|it| {
+                if it {
+                    Column::ResolvedAt.is_null()
+                } else {
+                    Column::ResolvedAt.is_not_null()
+                }
             }),
             device.map(|it| Column::DeviceId.eq(it)),
             conversation.map(|it| Column::ConversationId.eq(it)),
@@ -587,12 +590,47 @@ pub async fn emergencies_page(
     Ok(slice.map(PersonaEmergency::from))
 }
 
-/// The documents of each definition, by when they were added. Only administrators may ask; `app`
-/// sees to that.
+/// Documents without their content, which is most of a row.
+fn slim_documents() -> Select<knowledge_documents::Entity> {
+    use knowledge_documents::Column;
+    knowledge_documents::Entity::find()
+        .select_only()
+        .columns([
+            Column::Id,
+            Column::DefinitionId,
+            Column::Title,
+            Column::CreatedBy,
+            Column::CreatedAt,
+        ])
+        .column_as(Expr::cust("''"), "content")
+}
+
+/// The content of these documents. Only administrators may ask; `app` sees to that.
+pub async fn contents_of(
+    db: &impl ConnectionTrait,
+    documents: &[KnowledgeDocumentId],
+) -> Result<Vec<(KnowledgeDocumentId, String)>> {
+    use knowledge_documents::{Column, Entity};
+    let rows = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::Content])
+        .filter(engine::one_of(
+            db,
+            (Entity, Column::Id),
+            documents.iter().copied(),
+        ))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows)
+}
+
+/// The documents of each definition, without content, by when they were added. Only
+/// administrators may ask; `app` sees to that.
 pub fn documents_under() -> Children<knowledge_documents::Entity> {
     use knowledge_documents::Column;
     Children {
-        select: knowledge_documents::Entity::find(),
+        select: slim_documents(),
         parent: Column::DefinitionId,
         key: Column::CreatedAt,
         id: Column::Id,
@@ -600,9 +638,9 @@ pub fn documents_under() -> Children<knowledge_documents::Entity> {
     }
 }
 
-/// The documents that every persona knows.
+/// The documents that every persona knows, without content.
 pub fn global_documents() -> Select<knowledge_documents::Entity> {
-    knowledge_documents::Entity::find().filter(knowledge_documents::Column::DefinitionId.is_null())
+    slim_documents().filter(knowledge_documents::Column::DefinitionId.is_null())
 }
 
 /// One page of documents, by when they were added.
@@ -617,13 +655,14 @@ pub async fn documents_page(
     Ok(slice.map(KnowledgeDocument::from))
 }
 
-/// The documents with these ids. Only administrators may ask; `app` sees to that.
+/// The documents with these ids, without content. Only administrators may ask; `app` sees to
+/// that.
 pub async fn documents_by_ids(
     db: &impl ConnectionTrait,
     ids: &[KnowledgeDocumentId],
 ) -> Result<Vec<KnowledgeDocument>> {
     let id = (knowledge_documents::Entity, knowledge_documents::Column::Id);
-    let rows = knowledge_documents::Entity::find()
+    let rows = slim_documents()
         .filter(engine::one_of(db, id, ids.iter().copied()))
         .all(db)
         .await?;

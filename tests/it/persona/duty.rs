@@ -228,7 +228,7 @@ on_both_engines! {
         let ended = mutate(&world, &it.ann, "conversationEnd", end, "conversation { state }").await;
         assert_eq!(ended.user_errors(), "");
         let over = activate(&world, &it.ann, here, "storyteller").await;
-        assert_snapshot!(over.user_errors(), @"");
+        assert_snapshot!(over.user_errors(), @"CONVERSATION_ENDED place: this conversation has ended: begin another");
         assert_eq!(on_duty(&world, &it).await, "companion, companion");
     }
 

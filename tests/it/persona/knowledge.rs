@@ -30,6 +30,8 @@ on_both_engines! {
 
         let everybody = json!({ "title": "House", "content": "The kettle is on the left." });
         let house = mutate(&world, &admin, "knowledgeDocumentAdd", everybody, DOCUMENT).await;
+        let own = read(&world, &admin, "nurse", "knowledgeDocuments { totalCount nodes { title content definition { slug } } }").await;
+        assert_eq!(own.text("/personaDefinition/knowledgeDocuments/nodes/0/content"), content.trim());
         let own = read(&world, &admin, "nurse", "knowledgeDocuments { totalCount nodes { title definition { slug } } }").await;
         assert_snapshot!(own.at("/personaDefinition/knowledgeDocuments"), @r#"{"nodes":[{"definition":{"slug":"nurse"},"title":"Boxes"}],"totalCount":1}"#);
         let global = world.run(&admin, "{ knowledgeDocuments { totalCount nodes { title definition { slug } } } }", json!({})).await;

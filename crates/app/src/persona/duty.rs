@@ -159,6 +159,37 @@ impl Held {
         Ok(())
     }
 
+    /// Who is on duty in the conversation, or else on the device.
+    fn on_duty(&self) -> Option<PersonaDefinitionId> {
+        match (&self.conversation, &self.device) {
+            (Some(it), _) => it.persona_definition_id,
+            (None, Some(it)) => it.active_persona_definition_id,
+            (None, None) => None,
+        }
+    }
+
+    /// What became of both.
+    fn activation(
+        self,
+        previous: Option<PersonaDefinition>,
+        persona: Option<PersonaDefinition>,
+        emergency: Option<PersonaEmergency>,
+        latency: TimeDelta,
+    ) -> Activation {
+        let Self {
+            conversation,
+            device,
+        } = self;
+        Activation {
+            previous,
+            persona,
+            conversation,
+            device,
+            emergency,
+            latency,
+        }
+    }
+
     /// An entry of the log that concerns both.
     fn event(&self, cx: &Cx, event_type: &str, payload: Value) -> Event {
         let conversation = self.conversation.as_ref();
@@ -342,7 +373,7 @@ async fn put_on_duty(
             // After those before it, whatever another process's clock said.
             let last = open.iter().map(|it| it.started_at).max();
             let after_last = last.map(|it| it + TimeDelta::microseconds(1));
-            let begun = PersonaEmergency {
+            let raised = PersonaEmergency {
                 id: cx.id(),
                 user_id: whose(&held)?,
                 device_id: held.device_id(),
@@ -356,23 +387,16 @@ async fn put_on_duty(
                 created_at: cx.now(),
                 updated_at: cx.now(),
             };
-            persona_emergencies::Entity::add(&*txn, begun.clone()).await?;
-            raise(cx, &txn, &held, &begun, "started").await?;
-            emergency = Some(begun);
+            persona_emergencies::Entity::add(&*txn, raised.clone()).await?;
+            raise(cx, &txn, &held, &raised, "started").await?;
+            emergency = Some(raised);
         }
         let object = Some(persona.id.to_string());
         let user = held.conversation.as_ref().map(|it| it.user_id);
         audit::call(cx, &txn, "personaActivate", object, user).await?;
         txn.commit().await?;
     }
-    Ok(Activation {
-        previous,
-        persona: Some(persona),
-        conversation: held.conversation,
-        device: held.device,
-        emergency,
-        latency: cx.now() - began,
-    })
+    Ok(held.activation(previous, Some(persona), emergency, cx.now() - began))
 }
 
 fn whose(held: &Held) -> Result<domain::identity::UserId> {
@@ -479,28 +503,15 @@ pub async fn resolve(cx: &Cx, id: PersonaEmergencyId) -> Result<Activation> {
     if let Some(device) = seen.device_id {
         // A conversation that began there since speaks as the emergency does: it is held before
         // the device, as everywhere.
-        let device_row = devices_by_ids(&*txn, DeviceScope::All, &[device])
-            .await?
-            .pop();
-        let goes_on = device_row.and_then(|it| it.active_conversation_id);
-        let begun_since = match goes_on {
-            Some(it) if Some(it) != seen.conversation_id => lasting(cx, &txn, Some(it)).await?,
-            _ => None,
-        };
+        let begun_since = begun_since(cx, &txn, device, &seen).await?;
         held.device = device_to_change(&*txn, DeviceScope::All, device).await?;
-        let emergency = emergency_to_change(&*txn, scope, id)
-            .await?
-            .ok_or_else(missing)?;
-        if emergency.resolved_at.is_none()
-            && let Some(begun_since) = begun_since
-            && begun_since.persona_definition_id == emergency.definition_id
-            && top(&open_emergencies(&*txn, Some(device), None).await?) == Some(id)
-        {
+        if let Some(conversation) = begun_since {
             let mut since = Held {
-                conversation: Some(begun_since),
+                conversation: Some(conversation),
                 device: None,
             };
-            let persona = emergency.device_previous_id;
+            let now = emergency_to_change(&*txn, scope, id).await?;
+            let persona = now.ok_or_else(missing)?.device_previous_id;
             since.conversation_plays(cx, &txn, persona, true).await?;
         }
     }
@@ -509,26 +520,9 @@ pub async fn resolve(cx: &Cx, id: PersonaEmergencyId) -> Result<Activation> {
         .ok_or_else(missing)?;
     let of_emergency = named(&txn, emergency.definition_id).await?;
     if emergency.resolved_at.is_some() {
+        let persona = named(&txn, held.on_duty()).await?;
         txn.rollback().await?;
-        let persona = held
-            .conversation
-            .as_ref()
-            .map(|it| it.persona_definition_id)
-            .or(held
-                .device
-                .as_ref()
-                .map(|it| it.active_persona_definition_id));
-        let db = cx.reader();
-        let ids: Vec<PersonaDefinitionId> = persona.flatten().into_iter().collect();
-        let found = definitions_by_ids(db, DefinitionScope::All, &ids).await?;
-        return Ok(Activation {
-            previous: of_emergency,
-            persona: found.into_iter().next(),
-            conversation: held.conversation,
-            device: held.device,
-            emergency: Some(emergency),
-            latency: cx.now() - began,
-        });
+        return Ok(held.activation(of_emergency, persona, Some(emergency), cx.now() - began));
     }
     give_back(cx, &txn, &mut held, &emergency).await?;
     let emergency = PersonaEmergency {
@@ -547,12 +541,7 @@ pub async fn resolve(cx: &Cx, id: PersonaEmergencyId) -> Result<Activation> {
         Some(emergency.user_id),
     )
     .await?;
-    let now_on_duty = match (&held.conversation, &held.device) {
-        (Some(it), _) => it.persona_definition_id,
-        (None, Some(it)) => it.active_persona_definition_id,
-        (None, None) => None,
-    };
-    let persona = named(&txn, now_on_duty).await?;
+    let persona = named(&txn, held.on_duty()).await?;
     let payload = json!({
         "from": of_emergency.as_ref().map(|it| it.slug.as_str()),
         "to": persona.as_ref().map(|it| it.slug.as_str()),
@@ -560,14 +549,26 @@ pub async fn resolve(cx: &Cx, id: PersonaEmergencyId) -> Result<Activation> {
     });
     audit::log(cx, &txn, held.event(cx, "persona_switch", payload)).await?;
     txn.commit().await?;
-    Ok(Activation {
-        previous: of_emergency,
-        persona,
-        conversation: held.conversation,
-        device: held.device,
-        emergency: Some(emergency),
-        latency: cx.now() - began,
-    })
+    Ok(held.activation(of_emergency, persona, Some(emergency), cx.now() - began))
+}
+
+/// The conversation that began on the device in an emergency that is in force there, and speaks
+/// as that does.
+async fn begun_since(
+    cx: &Cx,
+    txn: &Txn,
+    device: DeviceId,
+    emergency: &PersonaEmergency,
+) -> Result<Option<Conversation>> {
+    let there = devices_by_ids(&**txn, DeviceScope::All, &[device])
+        .await?
+        .pop();
+    let goes_on = there.and_then(|it| it.active_conversation_id);
+    let goes_on = goes_on.filter(|it| Some(*it) != emergency.conversation_id);
+    let found = lasting(cx, txn, goes_on).await?;
+    let open = open_emergencies(&**txn, Some(device), None).await?;
+    let in_force = top(&open) == Some(emergency.id);
+    Ok(found.filter(|it| in_force && it.persona_definition_id == emergency.definition_id))
 }
 
 /// The emergency that took over last.

@@ -85,11 +85,11 @@ fn chunks(file: &[u8], path: &str) -> Result<(Vec<Chunk>, u32, u32), Invalid> {
     let mut at = 0;
     loop {
         let rest = file.get(at..).unwrap_or_default();
-        let (read, decoded) = decoder
+        let (read, event) = decoder
             .update(rest, None)
             .map_err(|error| fault(path, format!("not a sound PNG file: {error}")))?;
         at += read;
-        match decoded {
+        match event {
             Decoded::ChunkBegin(length, kind) => {
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
                 chunks.push(Chunk {
@@ -161,7 +161,7 @@ pub fn read(file: &[u8], path: &str) -> Result<(PersonaSnapshot, Picture), Inval
         .copied()
         .filter(|it| !it.is_ascii_whitespace())
         .collect();
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push(b'=');
     }
     let json = BASE64

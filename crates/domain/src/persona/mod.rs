@@ -253,7 +253,8 @@ pub struct KnowledgeDocument {
     pub definition_id: Option<PersonaDefinitionId>,
     /// What it is called, 1–200 characters.
     pub title: String,
-    /// The whole text, at most 200 000 characters. Large: ask for it for one, not for a list.
+    /// The whole text, at most 200 000 characters. Large: lists leave it out.
+    #[cfg_attr(feature = "graphql", graphql(skip))]
     pub content: String,
     /// Who added it.
     #[cfg_attr(feature = "graphql", graphql(skip))]

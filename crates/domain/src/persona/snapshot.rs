@@ -79,7 +79,7 @@ impl PersonaSnapshot {
                 system_prompt.as_deref(),
                 1..=super::MAX_TEXT,
             ),
-            tags: checked_tags(&mut check, tags),
+            tags: checked_tags(&mut check, &tags),
             priority: {
                 check.integer("priority", priority.into(), 0..=1_000);
                 priority
@@ -133,7 +133,7 @@ pub(super) fn typed<T: serde::de::DeserializeOwned>(
     })
 }
 
-fn checked_tags(check: &mut Check, tags: Vec<String>) -> Vec<String> {
+fn checked_tags(check: &mut Check, tags: &[String]) -> Vec<String> {
     let (count, length) = MAX_TAGS;
     if tags.len() > count {
         let message = format!("tags has {} entries: expected at most {count}", tags.len());
@@ -345,8 +345,8 @@ mod tests {
         insta::assert_snapshot!(faults.join("\n"), @r#"
         json.snapshot.voice.sped | json.snapshot.voice.sped: unknown field `sped`, expected one of `provider`, `speaker`, `model`, `language`, `speed`, `pitch`, `stability`, `similarity`
         json.snapshot.voice.speed | json.snapshot.voice.speed: invalid type: string "fast", expected f64
-        json.snapshot.behavior.dialogue_examples.0.turns.0.speaker | json.snapshot.behavior.dialogue_examples.0.turns.0.speaker: unknown variant `nobody`, expected `user` or `character`
-        json.snapshot.is_admin | json.snapshot.is_admin: unknown field `is_admin`, expected one of `name`, `description`, `adaptation_mode`, `voice`, `behavior`, `system_prompt`, `tags`, `priority`, `extensions`
+        json.snapshot.behavior.dialogueExamples.0.turns.0.speaker | json.snapshot.behavior.dialogueExamples.0.turns.0.speaker: unknown variant `nobody`, expected `user` or `character`
+        json.snapshot.isAdmin | json.snapshot.isAdmin: unknown field `isAdmin`, expected one of `name`, `description`, `adaptationMode`, `voice`, `behavior`, `systemPrompt`, `tags`, `priority`, `extensions`
         json.snapshot.voice.speed | speed is 3: expected 0.5 to 2
         json.snapshot.priority | priority is -1: expected 0 to 1000
         json.snapshot | json.snapshot must be a JSON object
@@ -432,6 +432,6 @@ mod tests {
         assert_eq!(import(document.clone()), Ok(("ada".to_owned(), snapshot)));
         let mut newer = document;
         newer["formatVersion"] = json!(2);
-        insta::assert_snapshot!(told(import(newer)), @"json.formatVersion | format_version is 2: this program reads 1");
+        insta::assert_snapshot!(told(import(newer)), @"json.formatVersion | formatVersion is 2: this program reads 1");
     }
 }

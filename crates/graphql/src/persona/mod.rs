@@ -158,6 +158,24 @@ by_key!(KnowledgeDocumentId => KnowledgeDocument, |it: &KnowledgeDocument| it.ro
     found.into_iter().map(KnowledgeDocument::from)
 });
 
+/// The content of a document that the viewer sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct ContentOf(KnowledgeDocumentId);
+
+impl async_graphql::dataloader::Loader<ContentOf> for Loaders {
+    type Value = String;
+    type Error = Failure;
+
+    async fn load(&self, keys: &[ContentOf]) -> Result<HashMap<ContentOf, String>> {
+        let ids: Vec<KnowledgeDocumentId> = keys.iter().map(|it| it.0).collect();
+        let found = rows::contents_of(self.cx.reader(), &ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, it)| (ContentOf(id), it))
+            .collect())
+    }
+}
+
 /// The parts of a document that the viewer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct ChunksOf(KnowledgeDocumentId);
@@ -316,7 +334,7 @@ impl PersonaVersion {
         }))
     }
 
-    /// As a character card that SillyTavern and its like read. It carries all but the priority;
+    /// As a character card that `SillyTavern` and its like read. It carries all but the priority;
     /// what came with a card goes back as it was.
     async fn character_card(
         &self,
@@ -354,7 +372,13 @@ impl KnowledgeDocument {
         loader::maybe::<UserId>(ctx, self.row.created_by).await
     }
 
-    /// Its parts in order, each of at most 500 characters, at most 445 of them.
+    /// The whole text, at most 200 000 characters.
+    async fn content(&self, ctx: &Context<'_>) -> Result<String> {
+        let found = loader::one(ctx, ContentOf(self.row.id)).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Its parts in order, each of at most 500 characters.
     async fn chunks(&self, ctx: &Context<'_>) -> Result<Vec<KnowledgeChunk>> {
         let found = loader::one(ctx, ChunksOf(self.row.id)).await?;
         Ok(found.unwrap_or_default())

@@ -223,7 +223,7 @@ fn what_is_no_card_is_refused_with_the_reason() {
     card.data.first_mes | first_mes must be a text
     card.data.tags | tags must be a list of texts
     card.data.extensions | extensions must be an object
-    card.data.extensions.anima.priority | card.data.extensions.anima.priority: unknown field `priority`, expected one of `adaptation_mode`, `voice`, `behavior`
+    card.data.extensions.anima.priority | card.data.extensions.anima.priority: unknown field `priority`, expected one of `adaptationMode`, `voice`, `behavior`
     card.data.behavior.temperature | temperature is 3: expected 0 to 2
     card | card contains a NUL character or is nested deeper than 32
     card.data.behavior.character | character has 64001 characters: expected 1 to 64000
