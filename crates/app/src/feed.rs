@@ -377,6 +377,20 @@ mod tests {
     }
 
     #[test]
+    fn as_many_events_as_are_told_at_once_fit_into_one_text() {
+        let told = (0..EVENTS_AT_ONCE as u128).map(|n| {
+            let event_type = "x".repeat(50);
+            let id = EventId(Uuid::from_u128(u128::MAX - n));
+            Logged::from(Event::new(id, &event_type, DateTime::UNIX_EPOCH))
+        });
+        let note = Note {
+            changes: vec![Change::EventsLogged(told.collect())],
+            ..Note::default()
+        };
+        assert_eq!(texts(Uuid::max(), [note].into_iter()).len(), 1);
+    }
+
+    #[test]
     fn a_change_too_large_is_left_out() {
         let note = Note {
             changes: vec![logged(1, &"x".repeat(8_000)), logged(2, "small")],

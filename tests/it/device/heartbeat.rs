@@ -256,3 +256,55 @@ async fn a_heartbeat_is_one_statement_postgres() {
         a_heartbeat_is_one_statement(Engine::Postgres).await;
     }
 }
+
+/// Devices speak to one process; whoever follows them is connected to another.
+#[tokio::test]
+async fn what_happens_in_one_process_is_told_in_another() {
+    let Some((world, other)) = crate::outbox::feed::two().await else {
+        return;
+    };
+    let ann = world.person("Ann").await;
+    let admin = world.admin().await;
+    let (id, itself) = lamp_itself(&world, &ann, "Luna").await;
+    let changed = "subscription { deviceChanged { name status } }";
+    let mut changed = subscribe(&world, &ann, changed, json!({})).await;
+    let commanded = "subscription { deviceCommandReceived { type payload } }";
+    let mut commanded = subscribe(&world, &itself, commanded, json!({})).await;
+    let logged = "subscription { eventLogged(eventType: \"rang\") { payload } }";
+    let mut logged = subscribe(&world, &admin, logged, json!({})).await;
+
+    let cx = other.cx(ann.clone(), app::Request::default());
+    let device = id.parse().unwrap();
+    let heartbeat = app::device::DeviceHeartbeat {
+        id: Some(device),
+        ..Default::default()
+    };
+    app::device::device_heartbeat(&cx, heartbeat).await.unwrap();
+    assert_snapshot!(next(&mut changed).await, @r#"{"data":{"deviceChanged":{"name":"Luna","status":"ONLINE"}}}"#);
+    let broadcast = app::device::DeviceBroadcast {
+        group: None,
+        devices: Some(vec![device]),
+        order: domain::device::Order {
+            command: "wake".to_owned(),
+            payload: json!({ "at": 7 }),
+        },
+    };
+    app::device::device_broadcast(&cx, None, broadcast)
+        .await
+        .unwrap();
+    assert_snapshot!(next(&mut commanded).await, @r#"{"data":{"deviceCommandReceived":{"payload":{"at":7},"type":"wake"}}}"#);
+    let events = (0..1_000).map(|n| app::audit::EventRecord {
+        event_type: "rang".to_owned(),
+        payload: Some(json!({ "n": n })),
+        ..Default::default()
+    });
+    app::audit::record_batch(&cx, None, events.collect())
+        .await
+        .unwrap();
+    for n in 0..1_000 {
+        assert_eq!(
+            next(&mut logged).await["data"]["eventLogged"]["payload"]["n"],
+            n
+        );
+    }
+}

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::note;
 
 /// Two processes, as far as the feed can tell.
-async fn two() -> Option<(World, Arc<Services>)> {
+pub async fn two() -> Option<(World, Arc<Services>)> {
     postgres_url()?;
     let world = World::new(Engine::Postgres).await;
     let other = Services::system(world.database().connect().await, Settings::default());

@@ -1,7 +1,7 @@
 //! The outbox: tasks, leases, handlers, the worker, and the feed between processes.
 
 mod admin;
-mod feed;
+pub mod feed;
 mod rules;
 mod sweeps;
 mod working;

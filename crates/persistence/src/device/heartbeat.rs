@@ -79,7 +79,12 @@ pub async fn devices_silent(
         .add(devices::Column::LastHeartbeatAt.is_null())
         .add(devices::Column::LastHeartbeatAt.lt(now - OFFLINE_AFTER));
     let rows = devices::Entity::find()
-        .filter(devices::Column::Status.ne(DeviceStatus::Offline))
+        // Said so rather than "not offline", which no index finds.
+        .filter(devices::Column::Status.is_in([
+            DeviceStatus::Online,
+            DeviceStatus::Busy,
+            DeviceStatus::Error,
+        ]))
         .filter(silent)
         .order_by_asc(devices::Column::LastHeartbeatAt)
         .limit(limit)
