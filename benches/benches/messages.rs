@@ -123,10 +123,9 @@ async fn seed(world: &World) -> Failable<Vec<Conversation>> {
         role: Role::User,
     };
     let viewer = world.viewer(principal, &[Scope::Read, Scope::Write]);
-    // As now as the gateway's clock has it: the threads must not have expired.
-    let mut cx = app::Services::system(world.services.db.clone(), app::Settings::default())
+    // By the system's clock, as the gateway's: the threads must not have expired.
+    let cx = app::Services::system(world.services.db.clone(), app::Settings::default())
         .cx(viewer, app::Request::default());
-    cx.request.id = None;
     let entity = world.entity(person.id, "Frank").await;
     let mut conversations = Vec::with_capacity(CONVERSATIONS);
     for n in 0..CONVERSATIONS {
