@@ -483,28 +483,25 @@ pub fn array_has(db: &impl ConnectionTrait, column: impl IntoColumnRef, text: &s
 /// their case and ending. Only letters and digits of `text` count: its marks are never read as
 /// a query language.
 pub fn has_words(db: &impl ConnectionTrait, table: &'static str, text: &str) -> Expr {
-    let words = text
+    let words: Vec<&str> = text
         .split(|it: char| !it.is_alphanumeric())
-        .filter(|it| !it.is_empty());
-    match db.get_database_backend() {
-        DbBackend::Sqlite => {
-            let quoted: Vec<String> = words.map(|it| format!("\"{it}\"")).collect();
-            if quoted.is_empty() {
-                return Expr::cust("1 = 0");
-            }
-            let sql = format!(
-                "\"{table}\".search_row IN (SELECT rowid FROM \"{table}_search\" \
-                 WHERE \"{table}_search\" MATCH ?)"
-            );
-            // All columns but the first, which holds the person's id.
-            let query = format!("- user_key : ({})", quoted.join(" AND "));
-            Expr::cust_with_values(sql, [query])
-        }
-        _ => {
-            let sql = format!("\"{table}\".search_vector @@ plainto_tsquery('english', $1)");
-            let words: Vec<&str> = words.collect();
-            Expr::cust_with_values(sql, [words.join(" ")])
-        }
+        .filter(|it| !it.is_empty())
+        .collect();
+    if words.is_empty() {
+        return Expr::cust("1 = 0");
+    }
+    if db.get_database_backend() == DbBackend::Sqlite {
+        let quoted: Vec<String> = words.iter().map(|it| format!("\"{it}\"")).collect();
+        // All columns but the first, which holds the person's id.
+        let query = format!("- user_key : ({})", quoted.join(" AND "));
+        let sql = format!(
+            "\"{table}\".search_row IN (SELECT rowid FROM \"{table}_search\" \
+             WHERE \"{table}_search\" MATCH ?)"
+        );
+        Expr::cust_with_values(sql, [query])
+    } else {
+        let sql = format!("\"{table}\".search_vector @@ plainto_tsquery('english', $1)");
+        Expr::cust_with_values(sql, [words.join(" ")])
     }
 }
 

@@ -52,13 +52,12 @@ table!(entity_states => EntityState);
 /// are both counted.
 pub async fn count_messages(db: &impl ConnectionTrait, state: EntityState) -> Result<()> {
     use entity_states::Column;
-    let mut conflict = match state.guild_id {
-        Some(_) => OnConflict::columns([Column::EntityId, Column::GuildId]),
-        None => {
-            let mut conflict = OnConflict::column(Column::EntityId);
-            conflict.target_and_where(Column::GuildId.is_null());
-            conflict
-        }
+    let mut conflict = if state.guild_id.is_some() {
+        OnConflict::columns([Column::EntityId, Column::GuildId])
+    } else {
+        let mut conflict = OnConflict::column(Column::EntityId);
+        conflict.target_and_where(Column::GuildId.is_null());
+        conflict
     };
     let counted = Expr::col((entity_states::Entity, Column::TotalMessagesSent));
     conflict

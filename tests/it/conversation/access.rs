@@ -16,23 +16,19 @@ async fn attempts(world: &World, viewer: &Viewer, id: &str, message: &str) -> St
         node(id: $id) { id } message(id: $message) { id } conversations { totalCount } messages { totalCount } }";
     let variables = json!({ "id": id, "message": message });
     let answer = world.run(viewer, query, variables).await;
-    let mut line = match answer.0.get("errors") {
-        Some(_) => format!("reads {}", outcome(&answer)),
-        None => {
-            let it = answer.data();
-            let seen = ["conversation", "node", "message"].map(|field| !it[field].is_null());
-            assert!(seen == [true; 3] || seen == [false; 3], "{it:#}");
-            let told = it["conversation"]["messages"]["totalCount"]
-                .as_u64()
-                .unwrap_or(0);
-            // Who was here before may have reset the context.
-            let window = it["conversation"]["contextWindow"]
-                .as_array()
-                .map_or(0, Vec::len) as u64;
-            assert!(window <= told);
-            assert_eq!(it["messages"]["totalCount"], json!(told));
-            format!("reads {told}")
-        }
+    let mut line = if answer.0.get("errors").is_some() {
+        format!("reads {}", outcome(&answer))
+    } else {
+        let it = answer.data();
+        let seen = ["conversation", "node", "message"].map(|field| !it[field].is_null());
+        assert!(seen == [true; 3] || seen == [false; 3], "{it:#}");
+        let told = &it["conversation"]["messages"]["totalCount"];
+        let told = told.as_u64().unwrap_or(0);
+        assert_eq!(it["messages"]["totalCount"], json!(told));
+        // Who was here before may have reset the context.
+        let window = it["conversation"]["contextWindow"].as_array();
+        assert!(window.map_or(0, Vec::len) as u64 <= told);
+        format!("reads {told}")
     };
     line += ";";
     for (mutation, input) in [

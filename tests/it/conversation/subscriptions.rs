@@ -16,21 +16,12 @@ type Heard = std::pin::Pin<Box<dyn Stream<Item = Value> + Send>>;
 async fn follow(world: &World, viewer: &Viewer, field: &str) -> Heard {
     let query = format!("subscription {{ {field} }}");
     let request = graphql::prepare(async_graphql::Request::new(query), world.cx(viewer));
-    let schema = world.schema().clone();
-    let stream = async_stream(schema, request);
+    let stream = world.schema().execute_stream(request);
+    let stream = stream.map(|it| serde_json::to_value(it).unwrap());
     let mut stream = Box::pin(stream.peekable());
     // The feed is joined when the stream is first asked.
     let _ = tokio::time::timeout(Duration::from_millis(300), stream.as_mut().peek()).await;
     stream
-}
-
-fn async_stream(
-    schema: graphql::Schema,
-    request: async_graphql::Request,
-) -> impl Stream<Item = Value> + Send {
-    schema
-        .execute_stream(request)
-        .map(|it| serde_json::to_value(it).unwrap())
 }
 
 /// What is heard next.

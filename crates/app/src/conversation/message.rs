@@ -94,7 +94,7 @@ pub async fn message_send(cx: &Cx, once: Option<String>, input: MessageSend) -> 
             let thread = open_thread(cx, id, FIELD).await?;
             let txn = cx.begin().await?;
             match say(cx, txn, once, &thread, scored.clone(), false).await? {
-                Said::Stored(sent) => Ok(sent),
+                Said::Stored(sent) => Ok(*sent),
                 Said::Before => found_before(cx, &scope, SentTo::Conversation(id), &scored).await,
                 // Ended, paused or expired between the two statements.
                 Said::Closed(_) => match open_thread(cx, id, FIELD).await {
@@ -118,7 +118,7 @@ pub async fn message_send(cx: &Cx, once: Option<String>, input: MessageSend) -> 
             {
                 let txn = cx.begin().await?;
                 match say(cx, txn, once, &thread, scored.clone(), false).await? {
-                    Said::Stored(sent) => return Ok(sent),
+                    Said::Stored(sent) => return Ok(*sent),
                     Said::Before => {
                         return found_before(cx, &scope, SentTo::Thread(&key), &scored).await;
                     }
@@ -129,7 +129,7 @@ pub async fn message_send(cx: &Cx, once: Option<String>, input: MessageSend) -> 
             let txn = cx.begin().await?;
             let (thread, began) = continue_or_begin(cx, &txn, key.clone(), known, intimacy).await?;
             match say(cx, txn, once, &thread, scored.clone(), began).await? {
-                Said::Stored(sent) => Ok(sent),
+                Said::Stored(sent) => Ok(*sent),
                 Said::Before => found_before(cx, &scope, SentTo::Thread(&key), &scored).await,
                 Said::Closed(_) => Err(Error::conflict(
                     "to.thread",
@@ -194,7 +194,7 @@ async fn found_before(
 
 /// What came of saying something.
 enum Said {
-    Stored(Sent),
+    Stored(Box<Sent>),
     /// The sender's own id of it is taken: it was said before.
     Before,
     /// The conversation does not go on any more; the key of idempotency was not used.
@@ -217,7 +217,7 @@ async fn say(
             let scope = cx.viewer.conversations(Access::Write)?;
             let found = rows::messages_by_ids(&*txn, &scope, &[id]).await?;
             let message = found.into_iter().next().ok_or_else(idempotency::gone)?;
-            return Ok(Said::Stored(Sent::again(message)));
+            return Ok(Said::Stored(Box::new(Sent::again(message))));
         }
         Claim::First(claim) => claim,
     };
@@ -251,11 +251,11 @@ async fn say(
         message: message.id,
     });
     txn.commit().await?;
-    Ok(Said::Stored(Sent {
+    Ok(Said::Stored(Box::new(Sent {
         message,
         began,
         again: false,
-    }))
+    })))
 }
 
 fn message(cx: &Cx, it: &Conversation, scored: Scored) -> Message {

@@ -218,14 +218,14 @@ pub(super) async fn begin(
         entity,
         place,
     } = key;
-    let on_device = known.device.as_ref();
-    let definition = on_device
+    let stands = known.device.as_ref();
+    let definition = stands
         .and_then(|it| it.active_persona_definition_id)
         .or(known
             .entity
             .as_ref()
             .and_then(|it| it.persona_definition_id));
-    let own_device = on_device.is_some_and(|it| it.owner_id == user);
+    let own_device = stands.is_some_and(|it| it.owner_id == user);
     let limits = rows::session_limits(&**txn, definition).await?;
     let beginning = Beginning {
         id: cx.id(),

@@ -109,7 +109,6 @@ pub struct EntityMessages(pub EntityId);
 #[Object]
 impl EntityMessages {
     /// What it told other entities, the newest first.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn messages_sent(
         &self,
         ctx: &Context<'_>,
@@ -130,7 +129,6 @@ impl EntityMessages {
     }
 
     /// What other entities told it, the newest first.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn messages_received(
         &self,
         ctx: &Context<'_>,

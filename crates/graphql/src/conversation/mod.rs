@@ -295,12 +295,14 @@ impl ConversationHandoff {
     }
 
     /// Where it was, if that was a device that you can see.
-    async fn from_device(&self, ctx: &Context<'_>) -> Result<Option<Device>> {
+    #[graphql(name = "fromDevice")]
+    async fn source(&self, ctx: &Context<'_>) -> Result<Option<Device>> {
         loader::maybe(ctx, self.row.from_device_id).await
     }
 
     /// Where it was to go, if you can see that device.
-    async fn to_device(&self, ctx: &Context<'_>) -> Result<Option<Device>> {
+    #[graphql(name = "toDevice")]
+    async fn target(&self, ctx: &Context<'_>) -> Result<Option<Device>> {
         loader::maybe(ctx, self.row.to_device_id).await
     }
 }

@@ -127,18 +127,15 @@ impl Followed {
         let scope = cx.viewer.conversations(Access::Read)?;
         let found = rows::conversations_by_ids(cx.reader(), &scope, &[id]).await?;
         let conversation = found.into_iter().next();
-        let told = match &conversation {
-            Some(it) => {
-                self.user.is_none_or(|user| it.user_id == user)
-                    && self
-                        .entity
-                        .is_none_or(|entity| it.entity_id == Some(entity))
-            }
-            None => {
-                let itself = matches!(cx.viewer.principal,
-                    Principal::Device { id, .. } if concerned(id));
-                itself && self.user.is_none() && self.entity.is_none()
-            }
+        let told = if let Some(it) = &conversation {
+            self.user.is_none_or(|user| it.user_id == user)
+                && self
+                    .entity
+                    .is_none_or(|entity| it.entity_id == Some(entity))
+        } else {
+            let itself = matches!(cx.viewer.principal,
+                Principal::Device { id, .. } if concerned(id));
+            itself && self.user.is_none() && self.entity.is_none()
         };
         Ok(told.then_some(ConversationChange {
             event,
