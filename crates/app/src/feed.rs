@@ -64,6 +64,12 @@ pub enum Change {
         conversation: ConversationId,
         /// What.
         message: MessageId,
+        /// Of whose conversation.
+        user: UserId,
+        /// With whom.
+        entity: Option<EntityId>,
+        /// Said on which device.
+        device: Option<DeviceId>,
     },
     /// An entity told another something.
     EntityMessageSent {

@@ -22,7 +22,7 @@ use super::{
     in_their_place, log, refused,
     state::{drop_handoff, held, pause, settled},
     tell_devices,
-    thread::hold,
+    thread::{hold, release},
 };
 use crate::{
     Access, Cx, Error, Principal, Result, Txn, audit,
@@ -297,7 +297,7 @@ pub async fn handoff_accept(
         .arrive(target.id, snapshot, now)
         .map_err(|error| refused("conversationId", error))?;
     conversations::Entity::replace(&*txn, it.clone()).await?;
-    rows::release_devices(&*txn, &[it.id], now).await?;
+    release(cx, &txn, it.id).await?;
     hold(cx, &txn, Some(target.id), &it).await?;
     let handoff = handoff.resolve(HandoffState::Accepted, now);
     conversation_handoffs::Entity::replace(&*txn, handoff.clone()).await?;

@@ -249,6 +249,9 @@ async fn say(
     txn.publish(Change::MessageAdded {
         conversation: it.id,
         message: message.id,
+        user: message.user_id,
+        entity: message.entity_id,
+        device: message.device_id,
     });
     txn.commit().await?;
     Ok(Said::Stored(Box::new(Sent {

@@ -14,7 +14,10 @@ use persistence::{
 };
 use serde_json::{Value, json};
 
-use super::{in_their_place, log, refused, tell, tell_devices, thread::hold};
+use super::{
+    in_their_place, log, refused, tell, tell_devices,
+    thread::{hold, release},
+};
 use crate::{Access, Cx, Error, Patch, Result, Txn, audit};
 
 /// So many conversations a sweep changes in one transaction.
@@ -119,7 +122,7 @@ pub(super) async fn pause(cx: &Cx, txn: &Txn, it: Conversation) -> Result<Conver
     let it = it.pause(cx.now()).map_err(|error| refused("id", error))?;
     let (event_type, event) = ("session_pause", ConversationEvent::Paused);
     store(cx, txn, &it, event_type, json!({}), event).await?;
-    rows::release_devices(&**txn, &[it.id], cx.now()).await?;
+    release(cx, txn, it.id).await?;
     Ok(it)
 }
 
@@ -196,7 +199,7 @@ async fn end(cx: &Cx, txn: &Txn, it: Conversation, reason: &str) -> Result<Conve
     }
     let it = it.end(now).map_err(|error| refused("id", error))?;
     conversations::Entity::replace(&**txn, it.clone()).await?;
-    rows::release_devices(&**txn, &[it.id], now).await?;
+    release(cx, txn, it.id).await?;
     let reason = if expired { "expired" } else { reason };
     let ended_at = it.ended_at.unwrap_or(now);
     let event = Event {

@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::{in_their_place, log, refused, speaker, state, tell};
 use crate::{
-    Access, Cx, Error, Principal, Result, Txn, audit,
+    Access, Cx, Error, Principal, Result, Txn, audit, device,
     idempotency::{self, Claim, Once},
 };
 
@@ -260,7 +260,19 @@ pub(super) async fn hold(
     conversation: &Conversation,
 ) -> Result<()> {
     if let Some(device) = device {
-        rows::hold_on_device(&**txn, device, conversation.id, cx.now()).await?;
+        let held = rows::hold_on_device(&**txn, device, conversation.id, cx.now()).await?;
+        for it in &held {
+            device::changed(txn, it);
+        }
+    }
+    Ok(())
+}
+
+/// On no device the conversation is what goes on there any more.
+pub(super) async fn release(cx: &Cx, txn: &Txn, conversation: ConversationId) -> Result<()> {
+    let freed = rows::release_devices(&**txn, &[conversation], cx.now()).await?;
+    for it in &freed {
+        device::changed(txn, it);
     }
     Ok(())
 }

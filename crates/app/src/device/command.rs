@@ -229,7 +229,8 @@ async fn meant(
     })
 }
 
-async fn send(cx: &Cx, txn: &Txn, command: &DeviceCommand, owner: UserId) -> Result<()> {
+/// Logs a command, and tells the devices that it is for.
+pub(crate) async fn send(cx: &Cx, txn: &Txn, command: &DeviceCommand, owner: UserId) -> Result<()> {
     let event = Event {
         user_id: Some(owner),
         ..command.event()

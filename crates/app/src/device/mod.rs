@@ -34,6 +34,7 @@ use crate::{
 };
 
 pub use cast::{Cast, CastTarget, entity_cast, entity_uncast};
+pub(crate) use command::send;
 pub use command::{
     CommandListener, DeviceBroadcast, DeviceCommandSend, device_broadcast, device_command, listen,
 };
@@ -70,7 +71,7 @@ fn itself(cx: &Cx, named: Option<DeviceId>, field: &str) -> Result<DeviceId> {
 }
 
 /// Tells subscribers that a device is not as it was.
-fn changed(txn: &Txn, device: &Device) {
+pub(crate) fn changed(txn: &Txn, device: &Device) {
     txn.publish(Change::DeviceChanged {
         device: device.id,
         owner: device.owner_id,

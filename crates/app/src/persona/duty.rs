@@ -11,7 +11,7 @@ use domain::{
     conversation::{
         Conversation, ConversationError, ConversationEvent, ConversationId, ConversationState,
     },
-    device::{Device, DeviceId, DeviceStatus},
+    device::{Device, DeviceCommand, DeviceId, DeviceStatus, Order},
     persona::{
         PersonaDefinition, PersonaDefinitionId, PersonaEmergency, PersonaEmergencyId,
         duty::{Verdict, decide},
@@ -32,7 +32,10 @@ use persistence::{
 use serde_json::{Value, json};
 
 use super::active;
-use crate::{Access, Change, Cx, Error, Result, Txn, audit};
+use crate::{
+    Access, Change, Cx, Error, Result, Txn, audit,
+    device::{changed, send},
+};
 
 /// So many devices of a group hear of an emergency, at most.
 const HEARD_BY: u64 = 1_000;
@@ -150,10 +153,7 @@ impl Held {
                 ..before
             };
             devices::Entity::replace(&**txn, after.clone()).await?;
-            txn.publish(Change::DeviceChanged {
-                device: after.id,
-                owner: after.owner_id,
-            });
+            changed(txn, &after);
             self.device = Some(after);
         }
         Ok(())
@@ -458,28 +458,19 @@ async fn raise(
         .iter()
         .partition(|it| it.status_at(cx.now()) == DeviceStatus::Offline);
     let ids = |devices: Vec<&Device>| devices.iter().map(|it| it.id).collect::<Vec<_>>();
-    let mut command = json!({
-        "command": "emergency",
-        "payload": payload,
-        "devices": ids(online),
-        "offline": ids(offline),
-    });
-    if let Some(group) = device.group_id {
-        command["group"] = json!(group);
-    }
-    // As `deviceBroadcast` sends it, so that every device hears it where it hears commands.
-    let event = Event {
-        user_id: Some(device.owner_id),
-        payload: Json(command),
-        ..audit::event(cx, "device_command")
+    let command = DeviceCommand {
+        id: cx.id(),
+        order: Order {
+            command: "emergency".to_owned(),
+            payload,
+        },
+        hub: None,
+        group: device.group_id,
+        devices: ids(online),
+        offline: ids(offline),
+        sent_at: cx.now(),
     };
-    let id = event.id;
-    audit::log(cx, txn, event).await?;
-    txn.publish(Change::DeviceCommanded {
-        event: id,
-        owner: device.owner_id,
-    });
-    Ok(())
+    send(cx, txn, &command, device.owner_id).await
 }
 
 /// Ends an emergency: whoever was on duty before it is again. One that lies beneath another that

@@ -93,22 +93,18 @@ impl Followed {
         self.conversation.is_none_or(|it| it == conversation)
     }
 
-    /// The message, if it is one that is followed and that the viewer can see.
-    async fn message(self, cx: &Cx, id: MessageId) -> Result<Option<Message>> {
+    /// Whether something between these is followed, known without looking anything up.
+    fn is_between(self, user: UserId, entity: Option<EntityId>, device: Option<DeviceId>) -> bool {
+        self.user.is_none_or(|it| it == user)
+            && (self.entity.is_none() || self.entity == entity)
+            && (self.device.is_none() || self.device == device)
+    }
+
+    /// The message, if the viewer can see it.
+    async fn message(cx: &Cx, id: MessageId) -> Result<Option<Message>> {
         let scope = cx.viewer.conversations(Access::Read)?;
         let found = rows::messages_by_ids(cx.reader(), &scope, &[id]).await?;
-        Ok(found
-            .into_iter()
-            .find(|it| {
-                self.user.is_none_or(|user| it.user_id == user)
-                    && self
-                        .entity
-                        .is_none_or(|entity| it.entity_id == Some(entity))
-                    && self
-                        .device
-                        .is_none_or(|device| it.device_id == Some(device))
-            })
-            .map(Message::from))
+        Ok(found.into_iter().next().map(Message::from))
     }
 
     /// The change, if it is of what is followed and the viewer can see it. A device that a
@@ -186,8 +182,13 @@ impl ConversationSubscription {
                     Ok(Change::MessageAdded {
                         conversation,
                         message,
-                    }) if followed.is_of(conversation) => {
-                        found(followed.message(&cx, message).await)
+                        user,
+                        entity,
+                        device,
+                    }) if followed.is_of(conversation)
+                        && followed.is_between(user, entity, device) =>
+                    {
+                        found(Followed::message(&cx, message).await)
                     }
                     Ok(_) => None,
                     Err(error) => Some(Err(error)),

@@ -4,6 +4,7 @@ use domain::{
     conversation::{
         Conversation, ConversationId, ConversationState, Place, Platform, SessionLimits,
     },
+    device::Device,
     dna::EntityId,
     identity::UserId,
     values::Json,
@@ -236,33 +237,33 @@ pub async fn expired_conversations(
     Ok(rows.into_iter().map(Conversation::from).collect())
 }
 
-/// Makes this the conversation that goes on on the device.
+/// Makes this the conversation that goes on on the device; gives the device as it is now.
 pub async fn hold_on_device(
     db: &impl ConnectionTrait,
     device: domain::device::DeviceId,
     conversation: ConversationId,
     now: DateTimeUtc,
-) -> Result<()> {
-    devices::Entity::update_many()
+) -> Result<Vec<Device>> {
+    let changed = devices::Entity::update_many()
         .col_expr(
             devices::Column::ActiveConversationId,
             Expr::value(conversation),
         )
         .col_expr(devices::Column::UpdatedAt, Expr::value(now))
         .filter(devices::Column::Id.eq(device))
-        .exec(db)
+        .exec_with_returning(db)
         .await?;
-    Ok(())
+    Ok(changed.into_iter().map(Device::from).collect())
 }
 
-/// No device holds these conversations to be what goes on there any more.
+/// No device holds these conversations to be what goes on there any more; gives those that did.
 pub async fn release_devices(
     db: &impl ConnectionTrait,
     conversations: &[ConversationId],
     now: DateTimeUtc,
-) -> Result<()> {
+) -> Result<Vec<Device>> {
     let column = devices::Column::ActiveConversationId;
-    devices::Entity::update_many()
+    let changed = devices::Entity::update_many()
         .col_expr(column, Expr::value(Option::<ConversationId>::None))
         .col_expr(devices::Column::UpdatedAt, Expr::value(now))
         .filter(engine::one_of(
@@ -270,7 +271,7 @@ pub async fn release_devices(
             (devices::Entity, column),
             conversations.iter().copied(),
         ))
-        .exec(db)
+        .exec_with_returning(db)
         .await?;
-    Ok(())
+    Ok(changed.into_iter().map(Device::from).collect())
 }
