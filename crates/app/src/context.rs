@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{audit::Event, dna::voice::Catalogue};
 use inference::llm::Llm;
-use persistence::Db;
+use persistence::{Db, Reader};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use tokio::sync::broadcast;
@@ -22,6 +22,7 @@ use crate::{Result, Viewer, dna::ExtractorChoice, identity::Sessions};
 #[derive(Clone, Debug)]
 pub struct Cx {
     services: Arc<Services>,
+    reader: Reader,
     /// Who is asking, and what that allows.
     pub viewer: Viewer,
     /// Where the request came from.
@@ -101,6 +102,7 @@ impl Services {
     pub fn cx(self: &Arc<Self>, viewer: Viewer, request: Request) -> Cx {
         Cx {
             services: Arc::clone(self),
+            reader: self.db.read(),
             viewer,
             request,
         }
@@ -138,8 +140,8 @@ impl Cx {
     }
 
     /// For reading outside a transaction.
-    pub fn reader(&self) -> &DatabaseConnection {
-        self.services.db.reader()
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// The pool that writes, for a single statement; anything more takes [`Cx::begin`].

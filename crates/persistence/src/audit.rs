@@ -11,7 +11,7 @@ use domain::{
 use sea_orm::{Condition, Select, entity::prelude::*};
 
 use crate::{
-    Result, engine,
+    Result, Rows, engine,
     page::{self, Page, Slice},
 };
 
@@ -140,7 +140,7 @@ pub async fn events_by_ids(db: &impl ConnectionTrait, ids: &[EventId]) -> Result
     let id = (events::Entity, events::Column::Id);
     let rows = events::Entity::find()
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(Event::from).collect())
 }

@@ -21,7 +21,7 @@ use sea_orm::{
 };
 
 use crate::{
-    Result,
+    Result, Rows,
     dna::entities,
     engine,
     identity::access_tokens,
@@ -141,7 +141,7 @@ pub async fn devices_by_ids(
     let rows = scope
         .devices()
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(Device::from).collect())
 }
@@ -156,7 +156,7 @@ pub async fn zones_by_ids(
     let rows = scope
         .zones()
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(Zone::from).collect())
 }
@@ -171,7 +171,7 @@ pub async fn device_groups_by_ids(
     let rows = scope
         .device_groups()
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(DeviceGroup::from).collect())
 }
@@ -186,7 +186,7 @@ pub async fn entities_cast_on(
     let rows = scope
         .entities(db)
         .filter(engine::one_of(db, device, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(Entity::from).collect())
 }
@@ -501,7 +501,7 @@ pub async fn device_tokens(db: &impl ConnectionTrait, id: DeviceId) -> Result<Ve
     let rows = access_tokens::Entity::find()
         .filter(access_tokens::Column::DeviceId.eq(id))
         .filter(access_tokens::Column::RevokedAt.is_null())
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(AccessToken::from).collect())
 }
