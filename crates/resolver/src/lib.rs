@@ -42,7 +42,7 @@ pub mod resolver_utils {
         let Some((fields, mut object)) = fields_of(ctx, &T::type_name()) else {
             return Box::pin(library::resolve_container(ctx, root)).await;
         };
-        let begin = |field: &'a Positioned<Field>| {
+        let resolve = |field: &'a Positioned<Field>| {
             let ctx = ctx.clone();
             async move {
                 let ctx = ctx.with_field(field);
@@ -60,20 +60,7 @@ pub mod resolver_utils {
         poll_fn(|task| {
             // Each field once for each time the task comes round, the first time too: loaders
             // rely on every sibling's asking before anybody is polled again.
-            if !begun {
-                begun = true;
-                let mut spare = None;
-                for (place, field) in fields.iter().enumerate() {
-                    let mut future = allocated(begin(field), spare.take());
-                    match future.as_mut().poll(task) {
-                        Poll::Ready(value) => {
-                            object[place] = value?;
-                            spare = Some(future);
-                        }
-                        Poll::Pending => waiting.push((place, future)),
-                    }
-                }
-            } else {
+            if begun {
                 let mut failed = None;
                 waiting.retain_mut(|(place, future)| {
                     if failed.is_some() {
@@ -88,6 +75,19 @@ pub mod resolver_utils {
                 });
                 if let Some(error) = failed {
                     return Poll::Ready(Err(error));
+                }
+            } else {
+                begun = true;
+                let mut spare = None;
+                for (place, field) in fields.iter().enumerate() {
+                    let mut future = allocated(resolve(field), spare.take());
+                    match future.as_mut().poll(task) {
+                        Poll::Ready(value) => {
+                            object[place] = value?;
+                            spare = Some(future);
+                        }
+                        Poll::Pending => waiting.push((place, future)),
+                    }
                 }
             }
             if waiting.is_empty() {
