@@ -108,7 +108,8 @@ struct Origin {
 #[serde(rename_all = "camelCase")]
 struct Device {
     name: String,
-    device_type: String,
+    #[serde(rename = "deviceType")]
+    kind: String,
     tier: i32,
 }
 
@@ -367,7 +368,7 @@ macro_rules! reading {
             });
             let device = row.get::<Option<String>, _>(12).map(|name| Device {
                 name,
-                device_type: row.get::<String, _>(13).to_uppercase(),
+                kind: row.get::<String, _>(13).to_uppercase(),
                 tier: row.get(14),
             });
             let entity = Entity {
@@ -428,7 +429,7 @@ macro_rules! reading {
                 .map(|row| {
                     let device = Device {
                         name: row.get(1),
-                        device_type: row.get::<String, _>(2).to_uppercase(),
+                        kind: row.get::<String, _>(2).to_uppercase(),
                         tier: row.get(3),
                     };
                     (row.get(0), device)

@@ -170,7 +170,7 @@ impl Batches {
         });
         // A type of key has one type of value: `Loader` says so.
         let of_key = of_key.downcast_ref::<Arc<Mutex<OfKey<K, V>>>>();
-        of_key.map(Arc::clone).unwrap_or_else(|| unreachable!())
+        of_key.map_or_else(|| unreachable!(), Arc::clone)
     }
 
     /// Sees that the keys are known.

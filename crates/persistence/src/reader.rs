@@ -84,15 +84,12 @@ impl Reader {
 
     async fn acquire(&self) -> Result<Held, DbErr> {
         let pool = &self.0.pool;
-        let held = match pool.get_database_backend() {
-            DbBackend::Sqlite => {
-                let pool = pool.get_sqlite_connection_pool();
-                pool.acquire().await.map(Held::Sqlite)
-            }
-            _ => {
-                let pool = pool.get_postgres_connection_pool();
-                pool.acquire().await.map(Held::Postgres)
-            }
+        let held = if pool.get_database_backend() == DbBackend::Sqlite {
+            let pool = pool.get_sqlite_connection_pool();
+            pool.acquire().await.map(Held::Sqlite)
+        } else {
+            let pool = pool.get_postgres_connection_pool();
+            pool.acquire().await.map(Held::Postgres)
         };
         held.map_err(|error| match error {
             sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
