@@ -186,7 +186,7 @@ async fn ask(
         for (_, server, asked, rounds) in &mut servers {
             let before = server.cpu()?;
             let outcome = load::run(server.address, Arc::clone(asked), CONNECTIONS, lasts).await?;
-            let cpu = server.cpu()? - before;
+            let cpu = server.cpu()?.saturating_sub(before);
             rounds.push(Round { outcome, cpu });
         }
     }
