@@ -4,7 +4,7 @@
 //! load and nothing is cached past the request. It reads from the pool, never from a
 //! transaction. [`OfKey`] says why a level costs one statement on any number of threads.
 //!
-//! The library's `DataLoader` does the same; this is a third of its cost, since it keeps one
+//! The library's `DataLoader` does the same; this costs less, since it keeps one
 //! copy of a value and needs no channel, no task and no concurrent map.
 //!
 //! # Recipe: a relation

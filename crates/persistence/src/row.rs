@@ -2,7 +2,7 @@
 //! looked up by its name for every row.
 //!
 //! Over `SeaORM`'s own way (an expression for each column, rendered for each statement; a look-up
-//! by name for each value) this saves a third of what a statement costs the process.
+//! by name for each value) this saves building, rendering and looking up.
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select};
 use sea_orm::{TryGetable, sea_query::Expr};
