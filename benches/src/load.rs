@@ -25,8 +25,10 @@ pub struct Outcome {
     pub p50: Duration,
     /// All but one in a hundred took at most so long.
     pub p99: Duration,
+    /// How many answers there were.
+    pub answers: f64,
     /// Bytes of an answer's body, on average.
-    pub bytes: usize,
+    pub bytes: f64,
 }
 
 /// Builds a POST of JSON.
@@ -76,13 +78,17 @@ pub async fn run(
             .copied()
             .unwrap_or_default()
     };
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52 answers")]
-    let rate = times.len() as f64 / elapsed;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "far below 2^52 answers and bytes"
+    )]
+    let (answers, bytes) = (times.len() as f64, bytes as f64);
     Ok(Outcome {
-        rate,
+        rate: answers / elapsed,
         p50: at(50),
         p99: at(99),
-        bytes: bytes / times.len().max(1),
+        answers,
+        bytes: bytes / answers.max(1.0),
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use app::Viewer;
 use futures_util::future::join_all;
 use serde_json::json;
-use testkit::{Engine, Statements, World, database::postgres_url};
+use testkit::{Database, Engine, Statements, World, database::postgres_url};
 
 use crate::device::{lamp, mutate, person};
 
@@ -101,5 +101,52 @@ async fn one_statement_for_each_level_sqlite() {
 async fn one_statement_for_each_level_postgres() {
     if postgres_url().is_some() {
         one_statement_for_each_level(Engine::Postgres).await;
+    }
+}
+
+/// The relations of a level share a connection that is given back between levels: a pool of
+/// one serves any number of requests at once, and what is given up midway keeps nothing.
+async fn one_connection_is_enough(engine: Engine) {
+    let mut database = Database::new(engine).await;
+    database.options.connections = 1;
+    database.options.acquire_timeout = std::time::Duration::from_secs(60);
+    let db = database.connect().await;
+    let world = Arc::new(World::over(database, db));
+    let one = homes(&world).await;
+    let query: &'static str = format!(
+        "{{ user(id: \"{}\") {{ entities {{ totalCount nodes {{ dna {{ generation }} origin {{ originStory }} \
+         device {{ name zone {{ name }} owner {{ name }} }} }} }} }} }}",
+        person(&one)
+    )
+    .leak();
+    for _ in 0..4 {
+        let running = (0..16).map(|n| {
+            let world = Arc::clone(&world);
+            let viewer = one.clone();
+            let given_up =
+                std::time::Duration::from_micros(if n % 2 == 0 { 700 } else { 60_000_000 });
+            tokio::spawn(async move {
+                let run = world.run(&viewer, query, json!({}));
+                let answer = tokio::time::timeout(given_up, run).await.ok()?;
+                Some(answer.at("/user/entities/totalCount").clone())
+            })
+        });
+        for (n, answer) in join_all(running).await.into_iter().enumerate() {
+            let answer = answer.unwrap();
+            assert!(n % 2 == 0 || answer.is_some(), "not served in a minute");
+            assert!(answer.is_none_or(|it| it == 10));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_connection_is_enough_sqlite() {
+    one_connection_is_enough(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_connection_is_enough_postgres() {
+    if postgres_url().is_some() {
+        one_connection_is_enough(Engine::Postgres).await;
     }
 }

@@ -157,7 +157,7 @@ impl Gateway {
         let schema = if proven { &self.fast } else { &self.strict };
         let span =
             tracing::info_span!("operation", request = %caller.request_id, kind = kind.word());
-        let run = AssertUnwindSafe(schema.execute(request)).catch_unwind();
+        let run = AssertUnwindSafe(graphql::execute(schema, request)).catch_unwind();
         let run = tokio::time::timeout(self.config.request_timeout, run).instrument(span.clone());
         let answer = match run.await {
             Ok(Ok(response)) if is_request_error(&response) => {
@@ -213,7 +213,8 @@ impl Gateway {
         metrics::counter!("anima_operations_total", "type" => "subscription", "code" => "OK")
             .increment(1);
         // Validated in full each time: once for so many events.
-        let stream = AssertUnwindSafe(self.strict.execute_stream(request)).catch_unwind();
+        let stream =
+            AssertUnwindSafe(graphql::execute_stream(&self.strict, request)).catch_unwind();
         let documents = self.documents.clone();
         let mut first = true;
         let answers = stream.map(move |item| match item {

@@ -13,7 +13,7 @@ use std::{
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::dna::voice::Catalogue;
 use inference::{llm::Llm, tokens::Tokenizer};
-use persistence::Db;
+use persistence::{Db, Reader};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use uuid::{ContextV7, Timestamp, Uuid};
@@ -24,6 +24,7 @@ use crate::{Bus, Change, Result, Viewer, dna::ExtractorChoice, identity::Session
 #[derive(Clone, Debug)]
 pub struct Cx {
     services: Arc<Services>,
+    reader: Reader,
     /// Who is asking, and what that allows.
     pub viewer: Viewer,
     /// Where the request came from.
@@ -109,6 +110,7 @@ impl Services {
     pub fn cx(self: &Arc<Self>, viewer: Viewer, request: Request) -> Cx {
         Cx {
             services: Arc::clone(self),
+            reader: self.db.read(),
             viewer,
             request,
         }
@@ -146,8 +148,8 @@ impl Cx {
     }
 
     /// For reading outside a transaction.
-    pub fn reader(&self) -> &DatabaseConnection {
-        self.services.db.reader()
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// For reading what may lag behind a little: from the replica, where there is one.

@@ -24,7 +24,8 @@
 //! `schema.graphql`; the diff belongs in the same commit.
 
 use app::Cx;
-use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, Response, SchemaBuilder};
+use futures_util::{future::BoxFuture, stream::BoxStream};
 
 pub mod audit;
 pub mod connection;
@@ -116,6 +117,20 @@ pub fn sdl() -> String {
 /// Readies a request to be executed for `cx`.
 pub fn prepare(request: async_graphql::Request, cx: Cx) -> async_graphql::Request {
     request.data(loader::batches(cx.clone())).data(cx)
+}
+
+/// Runs a query or a mutation. Boxed, so that the compiler proves of the whole tree of
+/// resolvers only here that it may move between threads, and not again for every caller.
+pub fn execute(schema: &Schema, request: async_graphql::Request) -> BoxFuture<'_, Response> {
+    Box::pin(schema.execute(request))
+}
+
+/// Runs a subscription, as [`execute`] does.
+pub fn execute_stream(
+    schema: &Schema,
+    request: async_graphql::Request,
+) -> BoxStream<'static, Response> {
+    schema.execute_stream(request)
 }
 
 /// The context of the request that a resolver works for.

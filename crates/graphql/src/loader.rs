@@ -2,8 +2,10 @@
 //!
 //! A [`Loaders`] lives for one request and knows its [`Cx`], so the scope is part of every
 //! load and nothing is cached past the request. It reads from the pool, never from a
-//! transaction: a batch may outlive the resolver that asked for it. [`Started`] says why a
-//! level costs one statement on any number of threads.
+//! transaction. [`OfKey`] says why a level costs one statement on any number of threads.
+//!
+//! The library's `DataLoader` does the same; this costs less, since it keeps one
+//! copy of a value and needs no channel, no task and no concurrent map.
 //!
 //! # Recipe: a relation
 //!
@@ -19,27 +21,21 @@
 //! it is selected, another.
 
 use std::{
-    collections::HashMap,
+    any::{Any, TypeId},
+    collections::{HashMap, HashSet},
     fmt::Debug,
     future::poll_fn,
     hash::Hash,
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::Poll,
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Poll, Waker},
 };
 
 use app::Cx;
-use async_graphql::{
-    Context,
-    dataloader::{DataLoader, HashMapCache, Loader},
-    runtime::Timer,
-};
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, try_join},
-    task::{FutureObj, Spawn, SpawnError},
-};
+use async_graphql::{Context, dataloader::Loader};
+use futures_util::future::try_join;
 use persistence::page::{self, Model, Page, Slice, Table};
 use uuid::Uuid;
 
@@ -55,106 +51,232 @@ pub struct Loaders {
     pub cx: Cx,
 }
 
-/// The batches of one request.
+/// The batches of one request: for each type of key what is known and what is asked for.
 pub struct Batches {
-    loader: DataLoader<Loaders, HashMapCache>,
-    started: Started,
+    loaders: Loaders,
+    of_keys: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
+    /// Whether what was read is forgotten at once.
+    forgetful: AtomicBool,
 }
 
-impl std::fmt::Debug for Batches {
+impl Debug for Batches {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Batches")
-            .field(self.loader.loader())
-            .finish()
+        f.debug_tuple("Batches").field(&self.loaders).finish()
     }
 }
 
 /// Loaders for a request of `cx`.
 pub fn batches(cx: Cx) -> Batches {
-    let started = Started::default();
-    let spawner = started.clone();
     Batches {
-        loader: DataLoader::with_cache(Loaders { cx }, spawner, NextTick, HashMapCache::default()),
-        started,
+        loaders: Loaders { cx },
+        of_keys: Mutex::default(),
+        forgetful: AtomicBool::new(false),
     }
 }
 
-/// Closes a batch as soon as every ready resolver has asked, not after a fixed wait.
+/// What is known of one type of key, and the batch that still takes keys.
 ///
-/// The default timer sleeps at least a millisecond for each level of a query.
-struct NextTick;
-
-impl Timer for NextTick {
-    fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::task::yield_now())
-    }
-}
-
-/// Batches that were started and that nobody drives yet.
-///
-/// A batch is driven by the resolver that started it, in the request's own task, not spawned:
-/// another thread would steal it and close it while siblings are still asking, and a level
+/// The resolver that asks first opens a batch, steps back once, and then loads what was asked
+/// for meanwhile; the others wait for it. All of it happens in the request's own task, never
+/// spawned: another thread would close the batch while siblings are still asking, and a level
 /// would cost several statements instead of one. Within one task the order is certain: every
-/// resolver that is ready has asked before the task comes round to the batch again.
-#[derive(Clone, Default)]
-struct Started(Arc<Mutex<Vec<FutureObj<'static, ()>>>>);
+/// resolver that is ready has asked before the task comes round to the first one again.
+struct OfKey<K, V> {
+    known: HashMap<K, Option<V>>,
+    open: Option<Arc<Batch<K>>>,
+}
 
-impl Started {
-    fn take(&self) -> Vec<FutureObj<'static, ()>> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+/// Keys asked for together.
+struct Batch<K>(Mutex<BatchState<K>>);
+
+struct BatchState<K> {
+    keys: HashSet<K>,
+    /// How it ended.
+    outcome: Option<Outcome>,
+    waiting: Vec<Waker>,
+}
+
+#[derive(Clone)]
+enum Outcome {
+    /// What there is, is known.
+    Loaded,
+    /// The statement failed.
+    Failed(Failure),
+    /// The resolver that loaded ended before it (an error elsewhere has made its answer
+    /// needless): somebody else must.
+    Abandoned,
+}
+
+fn lock<T: ?Sized>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<K> Batch<K> {
+    fn of(keys: HashSet<K>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(BatchState {
+            keys,
+            outcome: None,
+            waiting: Vec::new(),
+        })))
+    }
+
+    /// Waits until somebody else has loaded it.
+    async fn ended(&self) -> Outcome {
+        poll_fn(|cx| {
+            let mut state = lock(&self.0);
+            if let Some(outcome) = &state.outcome {
+                return Poll::Ready(outcome.clone());
+            }
+            if !state.waiting.iter().any(|it| it.will_wake(cx.waker())) {
+                state.waiting.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 
-impl Spawn for Started {
-    fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(batch);
-        Ok(())
-    }
+/// A batch in the hands of the resolver that loads it.
+struct Loading<'a, K: Eq + Hash, V> {
+    batch: Arc<Batch<K>>,
+    of_key: &'a Mutex<OfKey<K, V>>,
+    outcome: Outcome,
 }
 
-/// Batches that a resolver drives. Should it end before them (an error elsewhere has made its
-/// answer needless), they go on by themselves, since others wait for them.
-#[derive(Default)]
-struct Driven(Vec<FutureObj<'static, ()>>);
-
-impl Drop for Driven {
+impl<K: Eq + Hash, V> Drop for Loading<'_, K, V> {
     fn drop(&mut self) {
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            for batch in self.0.drain(..) {
-                runtime.spawn(batch);
-            }
+        let mut of_key = lock(self.of_key);
+        if of_key
+            .open
+            .as_ref()
+            .is_some_and(|it| Arc::ptr_eq(it, &self.batch))
+        {
+            of_key.open = None;
+        }
+        let mut state = lock(&self.batch.0);
+        state.outcome = Some(self.outcome.clone());
+        for waker in state.waiting.drain(..) {
+            waker.wake();
         }
     }
 }
 
-/// Waits for a load, driving the batch that it may have started.
-async fn drive<T>(started: &Started, load: impl Future<Output = T>) -> T {
-    let mut load = pin!(load);
-    let mut driven = Driven::default();
-    poll_fn(|cx| {
+impl Batches {
+    fn of_key<K, V>(&self) -> Arc<Mutex<OfKey<K, V>>>
+    where
+        K: Send + 'static,
+        V: Send + 'static,
+    {
+        let mut of_keys = lock(&self.of_keys);
+        let of_key = of_keys.entry(TypeId::of::<K>()).or_insert_with(|| {
+            Box::new(Arc::new(Mutex::new(OfKey::<K, V> {
+                known: HashMap::new(),
+                open: None,
+            })))
+        });
+        // A type of key has one type of value: `Loader` says so.
+        let of_key = of_key.downcast_ref::<Arc<Mutex<OfKey<K, V>>>>();
+        of_key.map_or_else(|| unreachable!(), Arc::clone)
+    }
+
+    /// What each of the keys leads to, in their order.
+    async fn read<K, V>(&self, keys: &[K]) -> Result<Vec<Option<V>>, Failure>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        V: Send + Clone + 'static,
+        Loaders: Loader<K, Value = V, Error = Failure>,
+    {
+        let of_key = self.of_key::<K, V>();
         loop {
-            if let Poll::Ready(it) = load.as_mut().poll(cx) {
-                return Poll::Ready(it);
-            }
-            driven.0.extend(started.take());
-            let before = driven.0.len();
-            driven.0.retain_mut(|it| it.poll_unpin(cx).is_pending());
-            if driven.0.len() == before {
-                return Poll::Pending;
+            self.load(&of_key, keys).await?;
+            let known = &mut lock(&of_key).known;
+            let values: Option<Vec<_>> = keys.iter().map(|it| known.get(it).cloned()).collect();
+            // A sibling with the same key may have read, and so forgotten, it just before.
+            if let Some(values) = values {
+                if self.forgetful.load(Ordering::Relaxed) {
+                    known.retain(|key, _| !keys.contains(key));
+                }
+                return Ok(values);
             }
         }
-    })
-    .await
+    }
+
+    /// Sees that the keys are known.
+    async fn load<K, V>(&self, of_key: &Mutex<OfKey<K, V>>, keys: &[K]) -> Result<(), Failure>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        V: Send + Clone + 'static,
+        Loaders: Loader<K, Value = V, Error = Failure>,
+    {
+        loop {
+            let (batch, first) = {
+                let mut of_key = lock(of_key);
+                let OfKey { known, open } = &mut *of_key;
+                let mut unknown = keys
+                    .iter()
+                    .filter(|it| !known.contains_key(*it))
+                    .cloned()
+                    .peekable();
+                if unknown.peek().is_none() {
+                    return Ok(());
+                }
+                if let Some(batch) = open {
+                    lock(&batch.0).keys.extend(unknown);
+                    (Arc::clone(batch), false)
+                } else {
+                    let batch = Batch::of(unknown.collect());
+                    *open = Some(Arc::clone(&batch));
+                    (batch, true)
+                }
+            };
+            let outcome = if first {
+                self.load_batch(of_key, batch).await
+            } else {
+                batch.ended().await
+            };
+            match outcome {
+                Outcome::Loaded => return Ok(()),
+                Outcome::Failed(failure) => return Err(failure),
+                Outcome::Abandoned => {}
+            }
+        }
+    }
+
+    /// Loads a batch that was just opened, when everybody has asked.
+    async fn load_batch<K, V>(&self, of_key: &Mutex<OfKey<K, V>>, batch: Arc<Batch<K>>) -> Outcome
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        V: Send + Clone + 'static,
+        Loaders: Loader<K, Value = V, Error = Failure>,
+    {
+        let mut loading = Loading {
+            batch,
+            of_key,
+            outcome: Outcome::Abandoned,
+        };
+        tokio::task::yield_now().await;
+        lock(of_key).open = None;
+        let keys: Vec<K> = lock(&loading.batch.0).keys.drain().collect();
+        loading.outcome = match self.loaders.load(&keys).await {
+            Ok(mut found) => {
+                let mut of_key = lock(of_key);
+                for key in keys {
+                    let value = found.remove(&key);
+                    of_key.known.insert(key, value);
+                }
+                Outcome::Loaded
+            }
+            Err(failure) => Outcome::Failed(failure),
+        };
+        loading.outcome.clone()
+    }
 }
 
-/// From now on nothing is remembered: for a subscription, whose every change is to be read
-/// afresh.
+/// From now on nothing is remembered past its reading: for a subscription, whose every change is
+/// to be read afresh.
 pub fn afresh(ctx: &Context<'_>) {
-    let Batches { loader, .. } = ctx.data_unchecked();
-    loader.enable_all_cache(false);
+    let batches: &Batches = ctx.data_unchecked();
+    batches.forgetful.store(true, Ordering::Relaxed);
 }
 
 /// What the key leads to, if there is such a thing for this viewer.
@@ -166,8 +288,9 @@ where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     Loaders: Loader<K, Error = Failure>,
 {
-    let Batches { loader, started } = ctx.data_unchecked();
-    drive(started, loader.load_one(key)).await
+    let batches: &Batches = ctx.data_unchecked();
+    let values = batches.read(&[key]).await?;
+    Ok(values.into_iter().next().flatten())
 }
 
 /// What the key leads to, if there is a key.
@@ -194,8 +317,13 @@ where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     Loaders: Loader<K, Error = Failure>,
 {
-    let Batches { loader, started } = ctx.data_unchecked();
-    drive(started, loader.load_many(keys)).await
+    let batches: &Batches = ctx.data_unchecked();
+    let keys: Vec<K> = keys.into_iter().collect();
+    let values = batches.read(&keys).await?;
+    let found = keys.into_iter().zip(values);
+    Ok(found
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect())
 }
 
 /// A list that each of several parents has, such as the devices of an owner, with what it

@@ -17,7 +17,7 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    Result, engine,
+    Result, Rows, engine,
     page::{self, Children, Page, Slice},
     scope::EventScope,
 };
@@ -232,7 +232,7 @@ pub async fn events_by_ids(
     let rows = scope
         .events()
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(Event::from).collect())
 }

@@ -12,7 +12,7 @@
 //! | word to other processes | none: there are none | `LISTEN`, `NOTIFY` |
 //! | write transaction | `BEGIN IMMEDIATE` on the one writer connection | `BEGIN` |
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{
@@ -28,7 +28,10 @@ use sea_orm::{
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    reader::{Reader, Watch},
+};
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -60,11 +63,22 @@ impl Options {
 
 /// The database: on SQLite one writer and a pool of readers over one file, on PostgreSQL one
 /// pool for both.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Db {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     replica: Option<DatabaseConnection>,
+    watch: Option<Watch>,
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db")
+            .field("writer", &self.writer)
+            .field("reader", &self.reader)
+            .field("replica", &self.replica)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The state of a pool of connections.
@@ -93,6 +107,7 @@ impl Db {
                 writer: sqlite(options, 1).await?,
                 reader: sqlite(options, options.connections).await?,
                 replica: None,
+                watch: None,
             })
         } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
             let pool = postgres(options, &options.url).await?;
@@ -104,6 +119,7 @@ impl Db {
                 writer: pool.clone(),
                 reader: pool,
                 replica,
+                watch: None,
             })
         } else {
             Err(Error::Url)
@@ -115,7 +131,12 @@ impl Db {
         self.writer.get_database_backend()
     }
 
-    /// For reading outside a transaction.
+    /// For the reads of one request, see [`reader`](crate::reader).
+    pub fn read(&self) -> Reader {
+        Reader::new(self.reader.clone(), self.watch.clone())
+    }
+
+    /// For reading outside a transaction and a request.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.reader
     }
@@ -241,7 +262,8 @@ impl Db {
         F: Fn(&sea_orm::metric::Info<'_>) + Send + Sync + Clone + 'static,
     {
         self.writer.set_metric_callback(watch.clone());
-        self.reader.set_metric_callback(watch);
+        self.reader.set_metric_callback(watch.clone());
+        self.watch = Some(Arc::new(watch));
     }
 
     /// Closes every connection, when the last statement has ended.

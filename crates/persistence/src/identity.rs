@@ -11,7 +11,7 @@ use domain::{
 };
 use sea_orm::{Condition, QuerySelect, entity::prelude::*};
 
-use crate::{Result, engine, scope::PersonScope};
+use crate::{Result, Rows, engine, scope::PersonScope};
 
 pub mod about;
 pub mod community;
@@ -308,7 +308,7 @@ pub async fn persons_by_ids(
     let rows = scope
         .persons()
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(User::from).collect())
 }

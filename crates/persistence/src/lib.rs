@@ -13,16 +13,18 @@
 //!    exhaustive: a column forgotten on either side does not compile. Add the table to
 //!    `every_table_can_be_selected` in `tests/it/schema.rs`.
 //! 4. Queries beside it: `insert`, `update`, `by_ids` (for a loader: constant text, see
-//!    [`engine::one_of`]), lists through [`page::fetch`], and lists of each of several parents
+//!    [`engine::one_of`], and [`Rows::rows`] rather than `all`), lists through [`page::fetch`], and lists of each of several parents
 //!    through [`page::Children`].
 //! 5. `graphql`: the wrapper with `#[graphql(flatten)]`, its relations, its loader.
 
 /// Ties a row to the domain entity it stores, field by field.
 ///
 /// Both struct literals are exhaustive: a new column that is missing on either
-/// side, or here, does not compile.
+/// side, or here, does not compile. Rows are read by position ([`row::Row`]).
 macro_rules! mirror {
     ($entity:ident => $domain:ty { $($field:ident),+ $(,)? }) => {
+        crate::row::row!($entity { $($field),+ });
+
         impl From<$entity::Model> for $domain {
             fn from(row: $entity::Model) -> Self {
                 Self { $($field: row.$field),+ }
@@ -74,10 +76,14 @@ pub mod identity;
 pub mod outbox;
 pub mod page;
 pub mod persona;
+pub mod reader;
 pub mod relationship;
+pub mod row;
 pub mod scope;
 
 pub use engine::Db;
+pub use reader::Reader;
+pub use row::Rows;
 
 /// What went wrong in the database.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -10,8 +10,8 @@ use std::{
 
 use chrono::{DateTime, Datelike, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, ModelTrait, Order,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Value,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, Order, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Value,
     sea_query::{
         Asterisk, ColumnType, Expr, ExprTrait, Func, IntoCondition, JoinType, Query,
         SelectStatement, WindowStatement,
@@ -20,7 +20,10 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Error, Result, engine};
+use crate::{
+    Error, Result, engine,
+    row::{self, Row, Rows},
+};
 
 /// The sort key of a row, of the column's type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -225,7 +228,7 @@ pub async fn fetch<E>(
 ) -> Result<Slice<E::Model>>
 where
     E: EntityTrait,
-    E::Model: ModelTrait<Entity = E> + Send + Sync,
+    E::Model: ModelTrait<Entity = E> + Row + Send + Sync,
 {
     let place = Place::<E> {
         key,
@@ -238,7 +241,7 @@ where
         .order_by(Expr::col((E::default(), key)), direction.clone())
         .order_by(Expr::col((E::default(), id)), direction)
         .limit(page.size.saturating_add(1))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(Slice::of(rows, page))
 }
@@ -257,9 +260,9 @@ pub async fn total<E: Table>(
 }
 
 /// A table whose rows can be listed; every entity is one.
-pub trait Table: EntityTrait<Model: Send + Sync> {}
+pub trait Table: EntityTrait<Model: Row + Send + Sync> {}
 
-impl<E: EntityTrait<Model: Send + Sync>> Table for E {}
+impl<E: EntityTrait<Model: Row + Send + Sync>> Table for E {}
 
 /// A row of a table.
 pub type Model<E> = <E as EntityTrait>::Model;
@@ -306,7 +309,7 @@ impl<E: Table> Children<E> {
             descending,
         };
         let direction = place.direction(page);
-        let select = place.beyond(select, page)?;
+        let select = place.beyond(select, page)?.columns_as(E::Model::COLUMNS);
         let limit = page.size.saturating_add(1);
 
         let backend = db.get_database_backend();
@@ -354,9 +357,7 @@ impl<E: Table> Children<E> {
             .order_by(("page", key), direction.clone())
             .order_by(("page", id), direction);
 
-        let rows = E::Model::find_by_statement(backend.build(&query))
-            .all(db)
-            .await?;
+        let rows = row::read::<E::Model>(db, &query).await?;
         let mut pages: HashMap<Uuid, Vec<E::Model>> =
             parents.iter().map(|it| (*it, Vec::new())).collect();
         for row in rows {

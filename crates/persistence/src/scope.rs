@@ -8,7 +8,7 @@ use domain::{
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Select,
-    sea_query::{ExprTrait, IntoColumnRef, SelectStatement},
+    sea_query::{Expr, ExprTrait, IntoColumnRef, SelectStatement},
 };
 
 use crate::{
@@ -161,7 +161,7 @@ impl PersonScope {
 
 /// The condition that nothing meets.
 pub(crate) fn nothing() -> Condition {
-    Condition::all().add(sea_orm::sea_query::Expr::val(1).eq(0))
+    Condition::all().add(Expr::val(1).eq(0))
 }
 
 impl EntityScope {
@@ -195,6 +195,23 @@ impl EntityScope {
     /// Whether there is nothing to check.
     pub fn is_everything(&self) -> bool {
         self.reach == EntityReach::All && self.fence.is_none()
+    }
+
+    /// The condition that a column of another table names an entity in scope: nothing for a
+    /// viewer who sees everything, else a look-up for each row at hand. (A list of all that is
+    /// in scope would be made anew for each statement.)
+    pub fn covers(&self, db: &impl ConnectionTrait, entity: impl ColumnTrait) -> Condition {
+        if self.is_everything() {
+            return Condition::all();
+        }
+        let entity = Expr::col((entity.entity_name(), entity));
+        let mut one = self
+            .entities(db)
+            .select_only()
+            .expr(Expr::cust("1"))
+            .filter(Expr::col((entities::Entity, entities::Column::Id)).eq(entity));
+        let one = QuerySelect::query(&mut one).to_owned();
+        Condition::all().add(Expr::exists(one))
     }
 
     /// The entities in scope.

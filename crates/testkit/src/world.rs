@@ -351,10 +351,8 @@ impl World {
     pub async fn run(&self, viewer: &Viewer, query: &str, variables: Value) -> Answer {
         let request = async_graphql::Request::new(query)
             .variables(async_graphql::Variables::from_json(variables));
-        let response = self
-            .schema
-            .execute(graphql::prepare(request, self.cx(viewer)))
-            .await;
+        let request = graphql::prepare(request, self.cx(viewer));
+        let response = graphql::execute(&self.schema, request).await;
         Answer(serde_json::to_value(response).unwrap_or_default())
     }
 }

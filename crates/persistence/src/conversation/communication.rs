@@ -27,8 +27,8 @@ pub async fn communications_by_ids(
         .filter(engine::one_of(db, id, ids.iter().copied()))
         .filter(
             Condition::any()
-                .add(Column::FromEntityId.in_subquery(scope.ids(db)))
-                .add(Column::ToEntityId.in_subquery(scope.ids(db))),
+                .add(scope.covers(db, Column::FromEntityId))
+                .add(scope.covers(db, Column::ToEntityId)),
         )
         .all(db)
         .await?;
@@ -43,7 +43,7 @@ pub async fn communication_to_change(
 ) -> Result<Option<Communication>> {
     use inter_entity_communications::Column;
     let row = inter_entity_communications::Entity::find_by_id(id)
-        .filter(Column::ToEntityId.in_subquery(scope.ids(db)))
+        .filter(scope.covers(db, Column::ToEntityId))
         .lock(LockType::NoKeyUpdate)
         .one(db)
         .await?;
@@ -65,7 +65,7 @@ pub async fn communication_deliver(
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .filter(Column::Id.eq(id))
         .filter(Column::Status.eq(CommunicationStatus::Sent))
-        .filter(Column::ToEntityId.in_subquery(scope.ids(db)))
+        .filter(scope.covers(db, Column::ToEntityId))
         .exec(db)
         .await?;
     Ok(updated.rows_affected == 1)
@@ -83,7 +83,7 @@ pub async fn undelivered(
         .select_only()
         .column(Column::Id)
         .filter(Column::ToEntityId.eq(to))
-        .filter(Column::ToEntityId.in_subquery(scope.ids(db)))
+        .filter(scope.covers(db, Column::ToEntityId))
         .filter(Column::Status.eq(CommunicationStatus::Sent))
         .order_by_asc(Column::CreatedAt)
         .order_by_asc(Column::Id)
@@ -116,7 +116,7 @@ pub fn communications_under(
         CommunicationParent::To => Column::ToEntityId,
     };
     let condition = Condition::all()
-        .add(parent.in_subquery(scope.ids(db)))
+        .add(scope.covers(db, parent))
         .add_option(status.map(|it| Column::Status.eq(it)));
     Children {
         select: inter_entity_communications::Entity::find().filter(condition),

@@ -7,11 +7,12 @@ use domain::{
     },
     values::Json,
 };
-use sea_orm::{Iterable, QuerySelect, Select, entity::prelude::*, sea_query::Expr};
+use sea_orm::{QuerySelect, Select, entity::prelude::*};
 
 use crate::{
     Result, engine,
     page::{self, Page, Slice},
+    row::{Row, Rows, row},
     scope::EntityScope,
 };
 
@@ -87,6 +88,40 @@ pub mod entity_dna {
         }
     }
 }
+
+row!(entity_dna {
+    id,
+    entity_id,
+    temporal_resolution,
+    pattern_window,
+    novelty_seeking,
+    anxiety_threshold,
+    confidence_baseline,
+    confidence_decay_rate,
+    weariness_accumulation_rate,
+    resilience,
+    service_orientation,
+    autonomy_desire,
+    authority_recognition,
+    cooperation_drive,
+    perfectionism,
+    temporal_precision,
+    aesthetic_sensitivity,
+    acceptance_of_failure,
+    commitment_to_routine,
+    pride_in_craft,
+    nostalgia_bias,
+    generation,
+    parent_id,
+    co_parent_id,
+    dna_version,
+    extractor,
+    seed,
+    evidence,
+    revision,
+    created_at,
+    updated_at
+});
 
 /// Both literals are exhaustive, as [`mirror!`] makes them; written out because the domain
 /// keeps the values in a struct of their own.
@@ -282,15 +317,10 @@ pub async fn dna_of_many(
     scope: &EntityScope,
     entities: &[EntityId],
 ) -> Result<Vec<EntityDna>> {
-    use entity_dna::Column;
-    let light = Column::iter().filter(|it| !matches!(it, Column::Evidence));
-    let rows = within(db, scope, entities)
-        .select_only()
-        .columns(light)
-        .column_as(Expr::cust(engine::empty_array(db)), "evidence")
-        .into_model::<entity_dna::Model>()
-        .all(db)
-        .await?;
+    let evidence = "\"entity_dna\".\"evidence\"";
+    let light = entity_dna::Model::COLUMNS.replace(evidence, engine::empty_array(db));
+    let select = within(db, scope, entities).columns_as(light);
+    let rows = select.rows_as_set(db).await?;
     Ok(rows.into_iter().map(EntityDna::from).collect())
 }
 
@@ -316,12 +346,9 @@ fn within(
     entities: &[EntityId],
 ) -> Select<entity_dna::Entity> {
     let entity = (entity_dna::Entity, entity_dna::Column::EntityId);
-    let select =
-        entity_dna::Entity::find().filter(engine::one_of(db, entity, entities.iter().copied()));
-    if scope.is_everything() {
-        return select;
-    }
-    select.filter(entity_dna::Column::EntityId.in_subquery(scope.ids(db)))
+    entity_dna::Entity::find()
+        .filter(engine::one_of(db, entity, entities.iter().copied()))
+        .filter(scope.covers(db, entity_dna::Column::EntityId))
 }
 
 /// One revision of an entity that the caller has in scope.

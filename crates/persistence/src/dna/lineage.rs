@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{entities, entity_dna};
 use crate::{
-    Error, Result, engine,
+    Error, Result, Rows, engine,
     page::{Cursor, Key, Page, Slice},
     scope::EntityScope,
 };
@@ -227,7 +227,7 @@ pub async fn siblings(
         .order_by_asc(entities::Column::CreatedAt)
         .order_by_asc(entities::Column::Id)
         .limit(limit)
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(EntityRow::from).collect())
 }
@@ -249,7 +249,7 @@ pub async fn children_of(db: &impl ConnectionTrait, parents: &[EntityId]) -> Res
                     parents.to_vec(),
                 )),
         )
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(|it| it.entity_id).collect())
 }
@@ -263,11 +263,11 @@ pub async fn kinships(
 ) -> Result<Vec<EntityRelationship>> {
     let rows = entity_relationships::Entity::find()
         .filter(entity_relationships::Column::FromEntityId.eq(of))
-        .filter(entity_relationships::Column::ToEntityId.in_subquery(scope.ids(db)))
+        .filter(scope.covers(db, entity_relationships::Column::ToEntityId))
         .order_by_desc(entity_relationships::Column::Strength)
         .order_by_asc(entity_relationships::Column::Id)
         .limit(limit)
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(EntityRelationship::from).collect())
 }

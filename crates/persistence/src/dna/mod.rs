@@ -9,7 +9,7 @@ use domain::{
 };
 use sea_orm::{QuerySelect, entity::prelude::*};
 
-use crate::{Result, engine, scope::EntityScope};
+use crate::{Result, Rows, engine, scope::EntityScope};
 
 mod genome;
 mod lineage;
@@ -95,7 +95,7 @@ pub async fn entities_by_ids(
     let rows = scope
         .entities(db)
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(EntityRow::from).collect())
 }
@@ -146,8 +146,8 @@ pub async fn origins_of(
     let entity = (entity_origins::Entity, entity_origins::Column::EntityId);
     let rows = entity_origins::Entity::find()
         .filter(engine::one_of(db, entity, entities.iter().copied()))
-        .filter(entity_origins::Column::EntityId.in_subquery(scope.ids(db)))
-        .all(db)
+        .filter(scope.covers(db, entity_origins::Column::EntityId))
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(EntityOrigin::from).collect())
 }

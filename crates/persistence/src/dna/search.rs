@@ -17,7 +17,7 @@ use sea_orm::{
 
 use super::{entities, entity_dna};
 use crate::{
-    Result, engine,
+    Result, Rows, engine,
     page::{self, Page, Slice},
     scope::EntityScope,
 };
@@ -239,8 +239,8 @@ pub async fn profiles_of(
     let id = (entity_profile::Entity, entity_profile::Column::EntityId);
     let rows = entity_profile::Entity::find()
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .filter(entity_profile::Column::EntityId.in_subquery(scope.ids(db)))
-        .all(db)
+        .filter(scope.covers(db, entity_profile::Column::EntityId))
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(EntityProfile::from).collect())
 }
@@ -282,7 +282,7 @@ pub async fn nearest(
         .column(entity_dna::Column::EntityId)
         .column_as(distance.clone(), "squared_distance")
         .filter(entity_dna::Column::EntityId.ne(to))
-        .filter(entity_dna::Column::EntityId.in_subquery(scope.ids(db)))
+        .filter(scope.covers(db, entity_dna::Column::EntityId))
         .order_by_asc(distance)
         .order_by_asc(entity_dna::Column::EntityId)
         .limit(limit)

@@ -8,7 +8,7 @@ use sea_orm::{
 
 use super::{guild_members, guilds};
 use crate::{
-    Result, engine,
+    Result, Rows, engine,
     page::{self, Page, Slice},
     scope::{PersonScope, nothing},
 };
@@ -73,7 +73,7 @@ pub async fn guilds_by_ids(
     let id = (guilds::Entity, guilds::Column::Id);
     let rows = guilds_in(scope)
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(Guild::from).collect())
 }
@@ -175,7 +175,7 @@ pub async fn members_by_ids(
     let id = (guild_members::Entity, guild_members::Column::Id);
     let rows = members_in(scope)
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(GuildMember::from).collect())
 }

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::{access_tokens, guild_members, user_identities, users};
 use crate::{
-    Result, engine,
+    Result, Rows, engine,
     page::{self, Page, Slice},
     scope::PersonScope,
 };
@@ -50,7 +50,7 @@ pub async fn active_admins_for_update(db: &impl ConnectionTrait) -> Result<Vec<U
         .filter(users::Column::IsActive.eq(true))
         .order_by_asc(users::Column::Id)
         .lock_exclusive()
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(|it| it.id).collect())
 }
@@ -60,7 +60,7 @@ pub async fn unrevoked_tokens(db: &impl ConnectionTrait, user: UserId) -> Result
     let rows = access_tokens::Entity::find()
         .filter(access_tokens::Column::UserId.eq(user))
         .filter(access_tokens::Column::RevokedAt.is_null())
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(AccessToken::from).collect())
 }
@@ -214,7 +214,7 @@ pub async fn device_tokens(
         .into_query();
     let rows = access_tokens::Entity::find()
         .filter(access_tokens::Column::DeviceId.in_subquery(own))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(|it| it.id).collect())
 }

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::user_identities::{self, Column};
-use crate::{Result, engine, scope::PersonScope};
+use crate::{Result, Rows, engine, scope::PersonScope};
 
 /// The account with this id.
 pub async fn by_id(db: &impl ConnectionTrait, id: UserIdentityId) -> Result<Option<UserIdentity>> {
@@ -86,7 +86,7 @@ pub async fn of_persons(
         ))
         .order_by_desc(Column::UpdatedAt)
         .order_by_desc(Column::Id)
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(UserIdentity::from).collect())
 }

@@ -4,7 +4,7 @@ use domain::identity::{Consent, ConsentId, ConsentKind, UserId, UserPreference};
 use sea_orm::{PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict};
 
 use super::{consents, user_preferences};
-use crate::{Result, engine, page, scope::PersonScope};
+use crate::{Result, Rows, engine, page, scope::PersonScope};
 
 /// Sets a preference; gives the row that is there now.
 pub async fn put_preference(
@@ -57,7 +57,7 @@ pub async fn preferences_of(
             persons,
         ))
         .order_by_asc(Column::Key)
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(UserPreference::from).collect())
 }
