@@ -61,7 +61,7 @@ async fn measure(engine: Engine) -> Failable {
     println!("\nevents through the gateway; {engine:?}, {CONNECTIONS} connections");
     for batch in BATCHES {
         let bodies = devices.iter().map(|device| events(device, batch));
-        let outcome = rate(&gateway, RECORD, bodies).await?;
+        let outcome = rate(&gateway, &token, RECORD, bodies).await?;
         println!(
             "  {batch:>4} a request: {:>7.0} events/s, {:>6.0} requests/s, p50 {:.1?}, p99 {:.1?}",
             outcome.rate * f64::from(batch),
@@ -74,7 +74,7 @@ async fn measure(engine: Engine) -> Failable {
     let bodies = devices
         .iter()
         .map(|id| json!({ "id": id, "health": health }));
-    let outcome = rate(&gateway, HEARTBEAT, bodies).await?;
+    let outcome = rate(&gateway, &token, HEARTBEAT, bodies).await?;
     println!(
         "  heartbeats: {:.0}/s, p50 {:.1?}, p99 {:.1?}",
         outcome.rate, outcome.p50, outcome.p99
@@ -93,6 +93,7 @@ fn events(device: &str, batch: u32) -> Value {
 /// The median of the rounds.
 async fn rate(
     gateway: &Gateway,
+    token: &str,
     query: &str,
     inputs: impl Iterator<Item = Value>,
 ) -> Failable<Outcome> {
@@ -100,7 +101,7 @@ async fn rate(
         inputs
             .map(|input| {
                 let body = json!({ "query": query, "variables": { "input": input } }).to_string();
-                load::post("/graphql", gateway.address, &token, &body)
+                load::post("/graphql", gateway.address, token, &body)
             })
             .collect(),
     );

@@ -8,6 +8,7 @@
 
 mod audit;
 mod conversation;
+mod demo;
 mod device;
 mod dna;
 mod identity;

@@ -109,7 +109,7 @@ async fn one_statement_for_each_level_postgres() {
 async fn one_connection_is_enough(engine: Engine) {
     let mut database = Database::new(engine).await;
     database.options.connections = 1;
-    database.options.acquire_timeout = std::time::Duration::from_secs(60);
+    database.options.acquire_timeout = std::time::Duration::from_mins(1);
     let db = database.connect().await;
     let world = Arc::new(World::over(database, db));
     let one = homes(&world).await;

@@ -33,7 +33,7 @@ fn run(cli: Cli) -> Result<(), StartError> {
         .map_err(|error| StartError::Failed(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         match command {
-            None => start::run(config).await,
+            None => Box::pin(start::run(config)).await,
             Some(Command::Worker) => start::run_worker(config).await,
             Some(Command::Health) => commands::health(&config).await,
             Some(Command::Schema) => {

@@ -13,7 +13,8 @@ on_both_engines! {
     async fn a_document_is_kept_in_parts(world: World) {
         let admin = world.admin().await;
         create(&world, &admin, "nurse", json!({ "adaptationMode": "INSTRUCTION_RAG" })).await;
-        let content: String = (1..=20).map(|n| format!("Sentence {n} is about the blue box and nothing else at all. ")).collect();
+        let sentences = (1..=20).map(|n| format!("Sentence {n} is about the blue box and nothing else at all. "));
+        let content = sentences.collect::<Vec<_>>().concat();
         let input = json!({ "definition": { "slug": "nurse" }, "title": " Boxes ", "content": content, "idempotencyKey": "k" });
         let answer = mutate(&world, &admin, "knowledgeDocumentAdd", input.clone(), DOCUMENT).await;
         assert_eq!(answer.user_errors(), "");
