@@ -233,10 +233,11 @@ async fn pending(
     // the hand-off that they cannot read from the conversation.
     let Some(target) = target else {
         let may_write = cx.viewer.conversations(Access::Write)?;
+        // Read anew: another may have answered since it was seen.
         let own = rows::conversations_by_ids(&**txn, &may_write, &[conversation]).await?;
-        let error = seen.check_handed_off(cx.now()).err();
-        return Err(match (own.is_empty(), error) {
-            (false, Some(error)) => refused(FIELD, error),
+        let error = own.first().map(|it| it.check_handed_off(cx.now()));
+        return Err(match error {
+            Some(Err(error)) => refused(FIELD, error),
             _ => missing(),
         });
     };
