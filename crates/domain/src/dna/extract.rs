@@ -55,7 +55,7 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
         Vec::new()
     };
 
-    let mut evidence = Vec::new();
+    let mut drafts: Vec<Draft> = Vec::new();
     let mut found: Vec<Found> = Vec::new();
     let mut counts: HashMap<usize, u32> = HashMap::new();
     for hit in &hits {
@@ -69,7 +69,6 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
         }
         let (first, last) = (&reading.words[hit.from], &reading.words[hit.to]);
         let factor = hit.modifier(&reading, lexicon);
-        let mut weight = 0.0;
         for &(of, base) in &theme.points {
             let share = match hit.holder {
                 Holder::Kin if !theme.models.contains(&of) => 0.5,
@@ -79,15 +78,8 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
             if points == 0.0 {
                 continue;
             }
-            // An ordinal's points are votes: no measure of how much was shaped.
-            if !matches!(
-                of,
-                Predisposition::TemporalResolution | Predisposition::PatternWindow
-            ) {
-                weight += points.abs();
-            }
             let from = factor.from.map_or(first, |it| &reading.words[it]);
-            evidence.push(Evidence {
+            let evidence = Evidence {
                 of,
                 points,
                 clamped: false,
@@ -98,18 +90,33 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
                 end: Some(last.end),
                 entity: None,
                 inherited_from: None,
+            };
+            drafts.push(Draft {
+                theme: hit.cue.theme,
+                told_of_itself: theme.conduct && hit.holder == Holder::Own,
+                evidence,
             });
         }
-        match found.iter_mut().find(|it| it.theme == hit.cue.theme) {
-            Some(it) => it.weight += weight,
-            None => found.push(Found {
+        if !found.iter().any(|it| it.theme == hit.cue.theme) {
+            found.push(Found {
                 theme: hit.cue.theme,
                 holder: hit.holder,
                 averted: factor.scale < 0.0,
-                weight,
-            }),
+                weight: 0.0,
+            });
         }
     }
+    weigh(&mut drafts);
+    for draft in &drafts {
+        // An ordinal's points are votes: no measure of how much was shaped.
+        if !is_ordinal(draft.evidence.of)
+            && let Some(it) = found.iter_mut().find(|it| it.theme == draft.theme)
+        {
+            it.weight += draft.evidence.points.abs();
+        }
+    }
+    found.retain(|it| drafts.iter().any(|draft| draft.theme == it.theme));
+    let mut evidence: Vec<_> = drafts.into_iter().map(|it| it.evidence).collect();
     // Stable: of two as strong the one told first.
     found.sort_by(|a, b| b.weight.total_cmp(&a.weight));
 
@@ -144,6 +151,49 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
         themes,
         narrative_context,
     })
+}
+
+/// A reason that may yet be outweighed.
+struct Draft {
+    theme: usize,
+    /// Whether it is the entity's own conduct rather than what it went through.
+    told_of_itself: bool,
+    evidence: Evidence,
+}
+
+/// Fewer points than these are no reason to believe in a direction.
+const LEAST_OF_A_TRAIT: f64 = 0.05;
+
+/// Drops what does not stand: circumstances against which the entity's own conduct speaks,
+/// and the points of a trait that add up to next to nothing.
+fn weigh(drafts: &mut Vec<Draft>) {
+    let sums = |drafts: &[Draft], conduct_only: bool| {
+        let mut sums: HashMap<Predisposition, f64> = HashMap::new();
+        for it in drafts {
+            if it.told_of_itself || !conduct_only {
+                *sums.entry(it.evidence.of).or_default() += it.evidence.points;
+            }
+        }
+        sums
+    };
+    let conduct = sums(drafts, true);
+    drafts.retain(|it| {
+        let told = conduct.get(&it.evidence.of).copied().unwrap_or(0.0);
+        it.told_of_itself || told * it.evidence.points >= 0.0
+    });
+    let total = sums(drafts, false);
+    drafts.retain(|it| {
+        let of = it.evidence.of;
+        let sum = total.get(&of).copied().unwrap_or(0.0);
+        is_ordinal(of) || sum.abs() >= LEAST_OF_A_TRAIT
+    });
+}
+
+fn is_ordinal(of: Predisposition) -> bool {
+    matches!(
+        of,
+        Predisposition::TemporalResolution | Predisposition::PatternWindow
+    )
 }
 
 struct Found {
@@ -305,12 +355,12 @@ fn is_passing(words: &[Word], hit: RangeInclusive<usize>, scenery: bool) -> bool
 fn match_from(words: &[Word], first: usize, cue: &Cue) -> Option<Vec<usize>> {
     let mut matched = vec![first];
     let mut at = first;
-    for element in &cue.elements[1..] {
-        let reach = words.len().min(at + 2 + cue.gap);
+    for (element, link) in cue.elements.iter().skip(1).zip(&cue.links) {
+        let reach = words.len().min(at + 2 + link.gap);
         at = (at + 1..reach)
             .take_while(|&j| words[j].sentence == words[first].sentence)
             .find(|&j| {
-                (cue.crosses_clauses || words[j].clause == words[at].clause)
+                (link.crosses_clauses || words[j].clause == words[at].clause)
                     && words[j]
                         .numbers
                         .iter()
