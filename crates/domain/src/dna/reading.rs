@@ -186,7 +186,11 @@ impl Reader<'_> {
                 words[i - 2].text.as_str(),
                 "is" | "am" | "became" | "become" | "as" | "now"
             );
-        if own || self.is_name(&words[i]) {
+        // "my uncle Ivo", of whom the story is.
+        let named = (i + 1..words.len().min(i + 4))
+            .take_while(|&j| j == i + 1 || matches!(words[j - 1].text.as_str(), "in" | "law"))
+            .any(|j| self.is_name(&words[j]) && words[j].clause == words[i].clause);
+        if own || named || self.is_name(&words[i]) {
             None
         } else {
             Some(Relative { gender })
