@@ -227,7 +227,7 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
             let telling = reading.tellings.get(word.sentence as usize);
             let tells_nothing = match telling {
                 Some(Telling::Listing) => true,
-                Some(Telling::Particulars) => scenery,
+                Some(Telling::Particulars) => scenery || lexicon.themes[cue.theme].conduct,
                 Some(Telling::Life) | None => false,
             };
             if tells_nothing {
@@ -276,7 +276,11 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
             .map(|&i| &kept[i]);
         let overshadowed = rivals.any(|other| {
             let within = hit.words.iter().all(|it| other.words.contains(it));
-            other.cue.theme == hit.cue.theme || (within && other.words.len() > hit.words.len())
+            let told_alike =
+                within && lexicon.themes[hit.cue.theme].repeats(other.cue.theme, lexicon);
+            other.cue.theme == hit.cue.theme
+                || told_alike
+                || (within && other.words.len() > hit.words.len())
         });
         if !overshadowed {
             hit.words

@@ -131,6 +131,19 @@ pub struct Theme {
     pub conduct: bool,
 }
 
+impl Theme {
+    /// Whether, being of conduct, it says of its trait what `other` says already.
+    pub(super) fn repeats(&self, other: usize, lexicon: &Lexicon) -> bool {
+        let said = |of: Predisposition, points: f64| {
+            lexicon.themes[other]
+                .points
+                .iter()
+                .any(|&(it, said)| it == of && said * points > 0.0)
+        };
+        self.conduct && self.points.iter().all(|&(of, points)| said(of, points))
+    }
+}
+
 /// Words that speak for a theme.
 #[derive(Debug)]
 pub(super) struct Cue {
