@@ -293,6 +293,23 @@ fn directions_stay_right_on_stories_two_readers_agreed_on() {
     }
 }
 
+/// Obliquely told stories the lexicon was written from: they say nothing of unseen ones, but
+/// what was learnt from them must not get lost.
+#[test]
+fn directions_stay_right_on_training_stories() {
+    for (set, least, most, moved) in [
+        (include_str!("../training_stories_1.toml"), 0.85, 0.04, 6),
+        (include_str!("../training_stories_2.toml"), 0.92, 0.03, 4),
+    ] {
+        let tally = tally(&stories(set));
+        let (right, wrong) = shares(&tally);
+        println!("right {right:.3}, wrong {wrong:.3}: {tally:#?}");
+        assert!(right >= least, "{right}: {tally:#?}");
+        assert!(wrong <= most, "{wrong}: {tally:#?}");
+        assert!(tally.moved_though_still.len() <= moved, "{tally:#?}");
+    }
+}
+
 /// Everyday words that said something wrong in stories they were not written for.
 #[test]
 fn an_everyday_word_in_passing_moves_nothing() {
