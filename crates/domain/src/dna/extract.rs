@@ -106,7 +106,6 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
             });
         }
     }
-    weigh(&mut drafts);
     for draft in &drafts {
         // An ordinal's points are votes: no measure of how much was shaped.
         if !is_ordinal(draft.evidence.of)
@@ -115,6 +114,7 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
             it.weight += draft.evidence.points.abs();
         }
     }
+    weigh(&mut drafts);
     found.retain(|it| drafts.iter().any(|draft| draft.theme == it.theme));
     let mut evidence: Vec<_> = drafts.into_iter().map(|it| it.evidence).collect();
     // Stable: of two as strong the one told first.
@@ -260,9 +260,12 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
         }
     }
     // A place or a trade shapes somebody only where a life's course is told.
-    let shaped = |it: &Hit| !lexicon.themes[it.cue.theme].scenery;
+    let shaped = |it: &Hit| {
+        let theme = &lexicon.themes[it.cue.theme];
+        !theme.scenery && !theme.conduct
+    };
     if !reading.of_its_course && !hits.iter().any(shaped) {
-        return Vec::new();
+        hits.retain(|it| lexicon.themes[it.cue.theme].conduct);
     }
     // Longer cues first: they know more of what is meant.
     hits.sort_by_key(|it| (std::cmp::Reverse(it.words.len()), it.to - it.from, it.from));
@@ -389,6 +392,15 @@ impl Hit<'_> {
     fn modifier(&self, reading: &Reading, lexicon: &Lexicon) -> Factor {
         let words = &reading.words;
         let modifiers = &lexicon.modifiers;
+        // "the shop burned, and she never cried": over a comma a denial is part of the tale.
+        if lexicon.themes[self.cue.theme].conduct
+            && words[self.from].clause != words[self.to].clause
+        {
+            return Factor {
+                scale: 1.0,
+                from: None,
+            };
+        }
         let mut scale = 1.0;
         let mut from = None;
         let mut heavy = 0;
