@@ -2,6 +2,10 @@
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
+mod weigh;
+
+use weigh::{Draft, is_ordinal, weigh};
+
 use super::{
     Dna, DnaError, Evidence, EvidenceSource, OriginTheme, Predisposition,
     evidence::settle,
@@ -36,6 +40,8 @@ pub struct Extraction {
 /// Per sentence: a negation within three words before a cue flips it at half weight;
 /// intensifiers count ×1.5, diminishers ×0.5; what was seen in a parent counts in full for
 /// what it models and half for the rest; the k-th hit of a theme counts 1/k, up to the 20th.
+/// What the entity does itself outweighs circumstances that would move the same trait the other
+/// way, and points of a trait that add up to next to nothing are dropped.
 /// A single word of a place or a trade counts only where somebody does something about it or
 /// a second cue of its theme backs it; what was met in passing ("tried it once") or shrugged
 /// off does not. A trait is 0.5 plus its points, clamped. Offsets of quotes are characters of `story` as given.
@@ -55,57 +61,7 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
         Vec::new()
     };
 
-    let mut drafts: Vec<Draft> = Vec::new();
-    let mut found: Vec<Found> = Vec::new();
-    let mut counts: HashMap<usize, u32> = HashMap::new();
-    for hit in &hits {
-        let theme = &lexicon.themes[hit.cue.theme];
-        let k = counts
-            .entry(hit.cue.theme)
-            .and_modify(|it| *it += 1)
-            .or_insert(1);
-        if *k > MAX_HITS {
-            continue;
-        }
-        let (first, last) = (&reading.words[hit.from], &reading.words[hit.to]);
-        let factor = hit.modifier(&reading, lexicon);
-        for &(of, base) in &theme.points {
-            let share = match hit.holder {
-                Holder::Kin if !theme.models.contains(&of) => 0.5,
-                Holder::Kin | Holder::Own => 1.0,
-            };
-            let points = rounded(base * share * factor.scale / f64::from(*k));
-            if points == 0.0 {
-                continue;
-            }
-            let from = factor.from.map_or(first, |it| &reading.words[it]);
-            let evidence = Evidence {
-                of,
-                points,
-                clamped: false,
-                source: EvidenceSource::Story,
-                theme: theme.label.clone(),
-                quote: Some(story[from.bytes.start..last.bytes.end].to_owned()),
-                start: Some(from.start),
-                end: Some(last.end),
-                entity: None,
-                inherited_from: None,
-            };
-            drafts.push(Draft {
-                theme: hit.cue.theme,
-                told_of_itself: theme.conduct && hit.holder == Holder::Own,
-                evidence,
-            });
-        }
-        if !found.iter().any(|it| it.theme == hit.cue.theme) {
-            found.push(Found {
-                theme: hit.cue.theme,
-                holder: hit.holder,
-                averted: factor.scale < 0.0,
-                weight: 0.0,
-            });
-        }
-    }
+    let (mut drafts, mut found) = draft(story, &hits, &reading, lexicon);
     for draft in &drafts {
         // An ordinal's points are votes: no measure of how much was shaped.
         if !is_ordinal(draft.evidence.of)
@@ -153,47 +109,65 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
     })
 }
 
-/// A reason that may yet be outweighed.
-struct Draft {
-    theme: usize,
-    /// Whether it is the entity's own conduct rather than what it went through.
-    told_of_itself: bool,
-    evidence: Evidence,
-}
-
-/// Fewer points than these are no reason to believe in a direction.
-const LEAST_OF_A_TRAIT: f64 = 0.05;
-
-/// Drops what does not stand: circumstances against which the entity's own conduct speaks,
-/// and the points of a trait that add up to next to nothing.
-fn weigh(drafts: &mut Vec<Draft>) {
-    let sums = |drafts: &[Draft], conduct_only: bool| {
-        let mut sums: HashMap<Predisposition, f64> = HashMap::new();
-        for it in drafts {
-            if it.told_of_itself || !conduct_only {
-                *sums.entry(it.evidence.of).or_default() += it.evidence.points;
-            }
+/// The reasons that hits give, and the themes they speak for, in the order of the story.
+fn draft(
+    story: &str,
+    hits: &[Hit],
+    reading: &Reading,
+    lexicon: &Lexicon,
+) -> (Vec<Draft>, Vec<Found>) {
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
+    let mut counts: HashMap<usize, u32> = HashMap::new();
+    for hit in hits {
+        let theme = &lexicon.themes[hit.cue.theme];
+        let k = counts
+            .entry(hit.cue.theme)
+            .and_modify(|it| *it += 1)
+            .or_insert(1);
+        if *k > MAX_HITS {
+            continue;
         }
-        sums
-    };
-    let conduct = sums(drafts, true);
-    drafts.retain(|it| {
-        let told = conduct.get(&it.evidence.of).copied().unwrap_or(0.0);
-        it.told_of_itself || told * it.evidence.points >= 0.0
-    });
-    let total = sums(drafts, false);
-    drafts.retain(|it| {
-        let of = it.evidence.of;
-        let sum = total.get(&of).copied().unwrap_or(0.0);
-        is_ordinal(of) || sum.abs() >= LEAST_OF_A_TRAIT
-    });
-}
-
-fn is_ordinal(of: Predisposition) -> bool {
-    matches!(
-        of,
-        Predisposition::TemporalResolution | Predisposition::PatternWindow
-    )
+        let (first, last) = (&reading.words[hit.from], &reading.words[hit.to]);
+        let factor = hit.modifier(reading, lexicon);
+        for &(of, base) in &theme.points {
+            let share = match hit.holder {
+                Holder::Kin if !theme.models.contains(&of) => 0.5,
+                Holder::Kin | Holder::Own => 1.0,
+            };
+            let points = rounded(base * share * factor.scale / f64::from(*k));
+            if points == 0.0 {
+                continue;
+            }
+            let from = factor.from.map_or(first, |it| &reading.words[it]);
+            let evidence = Evidence {
+                of,
+                points,
+                clamped: false,
+                source: EvidenceSource::Story,
+                theme: theme.label.clone(),
+                quote: Some(story[from.bytes.start..last.bytes.end].to_owned()),
+                start: Some(from.start),
+                end: Some(last.end),
+                entity: None,
+                inherited_from: None,
+            };
+            drafts.push(Draft {
+                theme: hit.cue.theme,
+                told_of_itself: theme.conduct && hit.holder == Holder::Own,
+                evidence,
+            });
+        }
+        if !found.iter().any(|it| it.theme == hit.cue.theme) {
+            found.push(Found {
+                theme: hit.cue.theme,
+                holder: hit.holder,
+                averted: factor.scale < 0.0,
+                weight: 0.0,
+            });
+        }
+    }
+    (drafts, found)
 }
 
 struct Found {

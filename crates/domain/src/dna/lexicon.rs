@@ -1,7 +1,7 @@
 //! The lexicon: themes and their cues, read from data once and compiled for matching.
 //!
-//! `lexicon.toml` says what a theme is and which words speak for it; `prose.toml` says how
-//! traits show. Both are checked whole when they are read, and by a test.
+//! `lexicon.toml` says what a theme is and which words speak for it, `conduct.toml` the same of
+//! what somebody does; `prose.toml` says how traits show. All are checked whole when they are read, and by a test.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
