@@ -4,12 +4,12 @@ use std::{collections::HashMap, ops::RangeInclusive};
 
 mod weigh;
 
-use weigh::{Draft, is_ordinal, weigh};
+use weigh::{Draft, Weight, is_ordinal, weigh};
 
 use super::{
     Dna, DnaError, Evidence, EvidenceSource, OriginTheme, Predisposition,
     evidence::settle,
-    lexicon::{Cue, Lexicon, lexicon},
+    lexicon::{Cue, Lexicon, Theme, lexicon},
     narrative::Narrative,
     reading::{Beside, Holder, Reading, Telling, Word},
 };
@@ -154,7 +154,7 @@ fn draft(
             };
             drafts.push(Draft {
                 theme: hit.cue.theme,
-                told_of_itself: theme.conduct && hit.holder == Holder::Own,
+                weight: hit.weight(theme, base, reading),
                 evidence,
             });
         }
@@ -363,6 +363,23 @@ const SCORN_REACH: usize = 5;
 const LEAST_OF_AUTHORITY: f64 = 0.1;
 
 impl Hit<'_> {
+    /// What the hit weighs for a trait which its theme moves by `base` points.
+    fn weight(&self, theme: &Theme, base: f64, reading: &Reading) -> Weight {
+        let most = theme
+            .points
+            .iter()
+            .filter(|it| !is_ordinal(it.0))
+            .fold(0.0_f64, |most, it| most.max(it.1.abs()));
+        // What a theme moves besides was not said.
+        let stated = reading.words[self.to].stated && 2.0 * base.abs() >= most;
+        match (self.holder, theme.conduct, stated) {
+            (Holder::Kin, _, _) | (Holder::Own, false, false) => Weight::Circumstance,
+            (Holder::Own, true, false) => Weight::Conduct,
+            (Holder::Own, false, true) => Weight::Statement,
+            (Holder::Own, true, true) => Weight::StatedConduct,
+        }
+    }
+
     fn modifier(&self, reading: &Reading, lexicon: &Lexicon) -> Factor {
         let words = &reading.words;
         let modifiers = &lexicon.modifiers;
@@ -386,7 +403,15 @@ impl Hit<'_> {
         let mut scaled = false;
         for j in before {
             let text = words[j].text.as_str();
-            if is_negation(text, lexicon) && !is_undone(words, j, lexicon) {
+            // "Unlike his brothers he likes ...": they are unlike, he is not.
+            let of_another = text == "unlike"
+                && (j..self.from).any(|i| matches!(words[i].text.as_str(), "he" | "she" | "i"));
+            if of_another {
+                break;
+            }
+            // "can't stand ...": an aversion which the cue knows of.
+            let known = j + 1 == self.from && modifiers.bearing.contains(&words[self.from].text);
+            if is_negation(text, lexicon) && !known && !is_undone(words, j, lexicon) {
                 // The nearest decides: "tips nothing and has never helped anyone".
                 negated |= from.is_none();
                 from.get_or_insert(j);
@@ -428,12 +453,18 @@ impl Hit<'_> {
         if after.is_some_and(|it| matches!(it.text.as_str(), "nothing" | "nobody" | "none")) {
             negated = !negated;
         }
+        negated |= self.is_denied_afterwards(words, lexicon);
         if !negated {
             from = self.turned_from_afar(reading, lexicon);
             negated = from.is_some() || self.is_scorned(reading, lexicon);
         }
         if negated {
             scale *= -0.5;
+        } else if let Some(at) = self.aversion(words, lexicon) {
+            return Factor {
+                scale: -scale,
+                from: Some(at),
+            };
         }
         Factor {
             scale,
@@ -470,6 +501,48 @@ impl Hit<'_> {
             })
     }
 
+    /// "hates sloppy work", "can't stand being late": an aversion that is no part of the cue.
+    fn aversion(&self, words: &[Word], lexicon: &Lexicon) -> Option<usize> {
+        let modifiers = &lexicon.modifiers;
+        let averse = |j: usize| {
+            let next = words.get(j + 1).map_or("", |it| it.text.as_str());
+            let unbearable = is_negation(&words[j].text, lexicon)
+                && modifiers.bearing.contains(next)
+                && !self.words.contains(&(j + 1));
+            modifiers.averse.contains(&words[j].text) || unbearable
+        };
+        if (self.from..=self.to).any(averse) {
+            return None;
+        }
+        let mut heavy = 0;
+        (0..self.from)
+            .rev()
+            .take_while(|&j| words[j].sentence == words[self.from].sentence)
+            // "hates it when somebody is late".
+            .take_while(|&j| words[j].clause == words[j + 1].clause || words[j].text == "it")
+            // "hates change and prefers": what follows is another verb's.
+            .take_while(|&j| words[j].text != "and" || !words[j + 1].text.ends_with('s'))
+            .take_while(|&j| {
+                heavy += usize::from(!modifiers.light.contains(&words[j].text));
+                heavy <= NEGATION_REACH
+            })
+            .find(|&j| averse(j))
+    }
+
+    /// "setbacks don't keep him down": denied of the entity, of which the cue is told.
+    fn is_denied_afterwards(&self, words: &[Word], lexicon: &Lexicon) -> bool {
+        let clause = words[self.to].clause;
+        let begins = self.from < 2 || words[self.from - 2].clause != clause;
+        let denying = |i: usize| is_negation(&words[i].text, lexicon);
+        let after = || {
+            (self.to + 1..words.len().min(self.to + 6)).take_while(|&i| words[i].clause == clause)
+        };
+        begins
+            && !(self.from..=self.to).any(denying)
+            && after().take(2).any(denying)
+            && after().any(|i| matches!(words[i].text.as_str(), "him" | "her" | "me" | "them"))
+    }
+
     /// "'good enough' was a swear word".
     fn is_scorned(&self, reading: &Reading, lexicon: &Lexicon) -> bool {
         let words = &reading.words;
@@ -491,7 +564,10 @@ fn is_undone(words: &[Word], at: usize, lexicon: &Lexicon) -> bool {
     words.get(at + 1).is_some_and(|next| {
         next.clause == words[at].clause
             && (modifiers.not_negating.contains(&next.text)
-                || modifiers.undoing.contains(&next.text))
+                || modifiers.undoing.contains(&next.text)
+                // "never tired of it" does it gladly; "never tired" is simply not.
+                || matches!(next.text.as_str(), "tired" | "tire" | "tires")
+                    && words.get(at + 2).is_some_and(|it| it.text == "of"))
     })
 }
 

@@ -218,6 +218,10 @@ pub(super) struct Modifiers {
     pub imagining: HashSet<String>,
     /// Before rules and those who make them these negate.
     pub rejecting: HashSet<String>,
+    /// What somebody cannot bear is turned: "hates sloppy work".
+    pub averse: HashSet<String>,
+    /// After a negation these are an aversion: "can't stand".
+    pub bearing: HashSet<String>,
     /// "was a swear word": these negate what stands before.
     pub scorned: HashSet<String>,
     /// Before "who": people other than the entity and those close to it.

@@ -6,6 +6,7 @@
 
 mod listing;
 mod others;
+mod statements;
 mod words;
 
 pub(super) use listing::Telling;
@@ -53,6 +54,8 @@ pub(super) struct Word {
     /// The numbers the lexicon knows it by.
     pub numbers: [Option<u32>; 2],
     pub holder: Holder,
+    /// Whether its clause says outright what the entity is like.
+    pub stated: bool,
     /// Of whom it tells, if neither of the entity nor of those who raised it.
     pub beside: Option<Beside>,
 }
@@ -95,6 +98,7 @@ const PREPOSITIONS: &[&str] = &[
     "through",
     "toward",
     "towards",
+    "unlike",
 ];
 /// What may stand between a preposition and the person it governs.
 const DETERMINERS: &[&str] = &[
@@ -125,6 +129,7 @@ impl Reading {
         reader.assign_holders(&mut words);
         reader.mark_others(&mut words);
         reader.mark_peers(&mut words);
+        reader.mark_statements(&mut words);
         // A name says nothing of a life, whatever it means: Grace, Hope, Miller.
         for word in &mut words {
             if reader.is_name(word) && !lexicon.modifiers.titles.contains(&word.text) {
@@ -204,7 +209,10 @@ impl Reader<'_> {
     fn mention(&self, words: &[Word], i: usize) -> Option<Mention> {
         let word = &words[i];
         if let Some(Relative { gender }) = self.kin(words, i) {
-            return Some(Mention::Kin(gender));
+            // Of several, "she" is none.
+            let several =
+                word.text.ends_with('s') && !matches!(word.text.as_str(), "boss" | "gramps");
+            return Some(Mention::Kin(gender.filter(|_| !several)));
         }
         if self.is_name(word) {
             return (!word.possessive).then_some(Mention::Own);
@@ -467,6 +475,7 @@ impl Reader<'_> {
             // "they" after "his parents".
             (None, None) => last,
             (None, Some(_)) => Mention::Own,
+            (Some(told), None) if self.gender.is_none_or(|it| it == told) => Mention::Own,
             (Some(told), kin) => {
                 let may_be_kin = kin.is_none_or(|it| it == told);
                 let may_be_own = self.gender.is_none_or(|it| it == told);

@@ -4,35 +4,46 @@ use std::collections::HashMap;
 
 use super::{Evidence, Predisposition};
 
+/// What a reason weighs against reasons to the contrary: more outweighs less, however many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// What somebody went through.
+    Circumstance,
+    /// What the entity did.
+    Conduct,
+    /// What is said outright of the entity as it is: "she is never on time".
+    Statement,
+    /// What is said outright of what it does.
+    StatedConduct,
+}
+
 /// A reason that may yet be outweighed.
 pub(super) struct Draft {
     pub theme: usize,
-    /// Whether it is the entity's own conduct rather than what it went through.
-    pub told_of_itself: bool,
+    pub weight: Weight,
     pub evidence: Evidence,
 }
 
 /// Fewer points than these are no reason to believe in a direction.
 const LEAST_OF_A_TRAIT: f64 = 0.05;
 
-/// Drops what does not stand: circumstances against which the entity's own conduct speaks,
-/// and the points of a trait that add up to next to nothing.
+/// Drops what does not stand: what weightier reasons speak against, and the points of a trait that add up to next to nothing.
 pub(super) fn weigh(drafts: &mut Vec<Draft>) {
-    let sums = |drafts: &[Draft], conduct_only: bool| {
+    let sums = |drafts: &[Draft], least: Weight| {
         let mut sums: HashMap<Predisposition, f64> = HashMap::new();
-        for it in drafts {
-            if it.told_of_itself || !conduct_only {
-                *sums.entry(it.evidence.of).or_default() += it.evidence.points;
-            }
+        for it in drafts.iter().filter(|it| it.weight >= least) {
+            *sums.entry(it.evidence.of).or_default() += it.evidence.points;
         }
         sums
     };
-    let conduct = sums(drafts, true);
-    drafts.retain(|it| {
-        let told = conduct.get(&it.evidence.of).copied().unwrap_or(0.0);
-        it.told_of_itself || told * it.evidence.points >= 0.0
-    });
-    let total = sums(drafts, false);
+    for least in [Weight::StatedConduct, Weight::Statement, Weight::Conduct] {
+        let told = sums(drafts, least);
+        drafts.retain(|it| {
+            let told = told.get(&it.evidence.of).copied().unwrap_or(0.0);
+            it.weight >= least || told * it.evidence.points >= 0.0
+        });
+    }
+    let total = sums(drafts, Weight::Circumstance);
     drafts.retain(|it| {
         let of = it.evidence.of;
         let sum = total.get(&of).copied().unwrap_or(0.0);

@@ -26,6 +26,35 @@ const OWNING: &[&str] = &[
     "birthday",
 ];
 
+/// What somebody has that is no particular: "she has little confidence".
+const QUALITIES: &[&str] = &[
+    "little",
+    "no",
+    "sense",
+    "eye",
+    "taste",
+    "trust",
+    "faith",
+    "confidence",
+    "pride",
+    "respect",
+    "patience",
+    "energy",
+    "need",
+    "fear",
+    "courage",
+    "plan",
+    "plans",
+    "ear",
+    "talent",
+    "trouble",
+    "difficulty",
+    "strength",
+    "habit",
+    "habits",
+    "routine",
+];
+
 /// What one sentence tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dna) enum Telling {
@@ -59,7 +88,7 @@ impl Reader<'_> {
             .iter()
             .any(|it| modifiers.listing.contains(&it.text));
         let happened = (0..sentence.len()).any(|i| self.tells_what_happened(sentence, i));
-        let owned = has(OWNING);
+        let owned = has(OWNING) && !has(QUALITIES);
         if !listed || happened || (has(PRONOUNS) && !owned) {
             Telling::Life
         } else if has(PRONOUNS) || sentence.iter().any(|it| self.is_name(it) && !it.possessive) {

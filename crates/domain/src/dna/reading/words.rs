@@ -88,6 +88,7 @@ pub(super) fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
             capital: told.chars().next().is_some_and(char::is_uppercase),
             possessive,
             holder: Holder::Own,
+            stated: false,
             beside: None,
         });
     }
