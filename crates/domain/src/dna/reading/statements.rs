@@ -118,9 +118,13 @@ impl Reader<'_> {
         if SUBORDINATE.contains(&first) && !complement {
             return false;
         }
-        let subject = clause
-            .clone()
-            .find(|&i| self.mention(words, i).is_some() && !is_governed(words, i, begin));
+        let subject = clause.clone().find(|&i| {
+            // "nothing frightens Ada": not who frightens.
+            let object = i > begin && is_third_person(&words[i - 1].text);
+            self.mention(words, i).is_some()
+                && !is_governed(words, i, begin)
+                && !(object && self.is_name(&words[i]))
+        });
         if let Some(subject) = subject {
             let own = !matches!(self.mention(words, subject), Some(Mention::Kin(_)))
                 && words[subject].holder == Holder::Own
