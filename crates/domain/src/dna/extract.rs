@@ -458,6 +458,10 @@ impl Hit<'_> {
             from = self.turned_from_afar(reading, lexicon);
             negated = from.is_some() || self.is_scorned(reading, lexicon);
         }
+        // "She never took after him": what was seen in him did not shape her that way.
+        let sentence = words[self.from].sentence;
+        negated ^= self.holder == Holder::Kin
+            && reading.disownings.contains(&(sentence + 1));
         if negated {
             scale *= -0.5;
         } else if let Some(at) = self.aversion(words, lexicon) {
@@ -561,6 +565,9 @@ fn is_negation(word: &str, lexicon: &Lexicon) -> bool {
 /// "not only", "never failed to": no negation of what follows.
 fn is_undone(words: &[Word], at: usize, lexicon: &Lexicon) -> bool {
     let modifiers = &lexicon.modifiers;
+    // "nobody can shake".
+    let able = words.get(at + 1).is_some_and(|it| matches!(it.text.as_str(), "can" | "could"));
+    let at = if able { at + 1 } else { at };
     words.get(at + 1).is_some_and(|next| {
         next.clause == words[at].clause
             && (modifiers.not_negating.contains(&next.text)

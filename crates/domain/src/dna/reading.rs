@@ -65,6 +65,8 @@ pub(super) struct Reading {
     pub words: Vec<Word>,
     /// What each sentence tells, by its number.
     pub tellings: Vec<Telling>,
+    /// The sentences that say that the entity is not like those told of before.
+    pub disownings: Vec<u32>,
     /// Whether anybody's life is told at all.
     pub of_a_life: bool,
     /// Whether it tells how a life went: relatives, childhood, work, learning.
@@ -130,6 +132,7 @@ impl Reading {
         reader.mark_others(&mut words);
         reader.mark_peers(&mut words);
         reader.mark_statements(&mut words);
+        let disownings = reader.disownings(&words);
         // A name says nothing of a life, whatever it means: Grace, Hope, Miller.
         for word in &mut words {
             if reader.is_name(word) && !lexicon.modifiers.titles.contains(&word.text) {
@@ -139,6 +142,7 @@ impl Reading {
         Self {
             words,
             tellings,
+            disownings,
             of_a_life,
             of_its_course,
             gender: reader.gender,
