@@ -404,8 +404,14 @@ impl Hit<'_> {
         for j in before {
             let text = words[j].text.as_str();
             // "Unlike his brothers he likes ...": they are unlike, he is not.
+            // "trusts nobody and does everything himself": denied is what stands before "and".
+            if text == "and" && words[j + 1].text.ends_with('s') && words[j + 1].text.len() > 3 {
+                break;
+            }
             let of_another = text == "unlike"
-                && (j..self.from).any(|i| matches!(words[i].text.as_str(), "he" | "she" | "i"));
+                && (j + 1..self.from).any(|i| {
+                    words[i].capital || matches!(words[i].text.as_str(), "he" | "she" | "i")
+                });
             if of_another {
                 break;
             }
@@ -460,8 +466,7 @@ impl Hit<'_> {
         }
         // "She never took after him": what was seen in him did not shape her that way.
         let sentence = words[self.from].sentence;
-        negated ^= self.holder == Holder::Kin
-            && reading.disownings.contains(&(sentence + 1));
+        negated ^= self.holder == Holder::Kin && reading.disownings.contains(&(sentence + 1));
         if negated {
             scale *= -0.5;
         } else if let Some(at) = self.aversion(words, lexicon) {
@@ -566,7 +571,9 @@ fn is_negation(word: &str, lexicon: &Lexicon) -> bool {
 fn is_undone(words: &[Word], at: usize, lexicon: &Lexicon) -> bool {
     let modifiers = &lexicon.modifiers;
     // "nobody can shake".
-    let able = words.get(at + 1).is_some_and(|it| matches!(it.text.as_str(), "can" | "could"));
+    let able = words
+        .get(at + 1)
+        .is_some_and(|it| matches!(it.text.as_str(), "can" | "could"));
     let at = if able { at + 1 } else { at };
     words.get(at + 1).is_some_and(|next| {
         next.clause == words[at].clause

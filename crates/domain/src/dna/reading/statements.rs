@@ -118,9 +118,15 @@ impl Reader<'_> {
             .filter(|&i| words[i].holder == Holder::Own && words[i].beside.is_none())
             .filter(|&i| {
                 let is = matches!(text(i - 1), "is" | "was" | "turned" | "became");
-                let denied = text(i - 1) == "never" || text(i - 1) == "not" || text(i - 1).ends_with("n't");
-                let them = matches!(text(i + 1), "him" | "her" | "them" | "that" | "his" | "either");
-                let ends = words.get(i + 1).is_none_or(|it| it.clause != words[i].clause);
+                let denied =
+                    text(i - 1) == "never" || text(i - 1) == "not" || text(i - 1).ends_with("n't");
+                let them = matches!(
+                    text(i + 1),
+                    "him" | "her" | "them" | "that" | "his" | "either"
+                );
+                let ends = words
+                    .get(i + 1)
+                    .is_none_or(|it| it.clause != words[i].clause);
                 match text(i) {
                     "different" => is && (ends || text(i + 1) == "from"),
                     "opposite" => text(i - 1) == "the" && (ends || text(i + 1) == "of"),
@@ -164,8 +170,10 @@ impl Reader<'_> {
         });
         let now = clause.clone().any(|i| {
             let text = words[i].text.as_str();
-            let next = words.get(i + 1).map_or("", |it| it.text.as_str());
-            PRESENT.contains(&text) || is_third_person(text) && OBJECTS.contains(&next)
+            let object = words
+                .get(i + 1)
+                .is_some_and(|it| OBJECTS.contains(&it.text.as_str()) || self.is_name(it));
+            PRESENT.contains(&text) || is_third_person(text) && object
         });
         let own = words[begin].holder == Holder::Own && words[begin].beside.is_none();
         let past = clause.clone().any(|i| self.is_past(&words[i].text));
