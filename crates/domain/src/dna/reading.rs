@@ -10,6 +10,7 @@ mod statements;
 mod words;
 
 pub(super) use listing::Telling;
+use statements::disownings;
 use words::split;
 
 use super::lexicon::Lexicon;
@@ -132,7 +133,7 @@ impl Reading {
         reader.mark_others(&mut words);
         reader.mark_peers(&mut words);
         reader.mark_statements(&mut words);
-        let disownings = reader.disownings(&words);
+        let disownings = disownings(&words);
         // A name says nothing of a life, whatever it means: Grace, Hope, Miller.
         for word in &mut words {
             if reader.is_name(word) && !lexicon.modifiers.titles.contains(&word.text) {

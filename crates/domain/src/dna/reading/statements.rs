@@ -110,37 +110,6 @@ impl Reader<'_> {
         }
     }
 
-    /// The sentences that say that the entity is not like those told of just before it: "she
-    /// never took after him", "Milan is different".
-    pub(super) fn disownings(&self, words: &[Word]) -> Vec<u32> {
-        let text = |i: usize| words.get(i).map_or("", |it| it.text.as_str());
-        let mut sentences: Vec<u32> = (1..words.len())
-            .filter(|&i| words[i].holder == Holder::Own && words[i].beside.is_none())
-            .filter(|&i| {
-                let is = matches!(text(i - 1), "is" | "was" | "turned" | "became");
-                let denied =
-                    text(i - 1) == "never" || text(i - 1) == "not" || text(i - 1).ends_with("n't");
-                let them = matches!(
-                    text(i + 1),
-                    "him" | "her" | "them" | "that" | "his" | "either"
-                );
-                let ends = words
-                    .get(i + 1)
-                    .is_none_or(|it| it.clause != words[i].clause);
-                match text(i) {
-                    "different" => is && (ends || text(i + 1) == "from"),
-                    "opposite" => text(i - 1) == "the" && (ends || text(i + 1) == "of"),
-                    "took" | "takes" | "take" => denied && text(i + 1) == "after",
-                    "like" => (text(i - 1) == "nothing" || is_denied_being(text(i - 1))) && them,
-                    _ => false,
-                }
-            })
-            .map(|i| words[i].sentence)
-            .collect();
-        sentences.dedup();
-        sentences
-    }
-
     fn is_statement(&self, words: &[Word], clause: Range<usize>, before: bool) -> bool {
         let begin = clause.start;
         let first = words[begin].text.as_str();
@@ -235,6 +204,37 @@ impl Reader<'_> {
         ) || self.lexicon.is_irregular_past(text)
             || (text.len() > 4 && text.ends_with("ed"))
     }
+}
+
+/// The sentences that say that the entity is not like those told of just before it: "she
+/// never took after him", "Milan is different".
+pub(super) fn disownings(words: &[Word]) -> Vec<u32> {
+    let text = |i: usize| words.get(i).map_or("", |it| it.text.as_str());
+    let mut sentences: Vec<u32> = (1..words.len())
+        .filter(|&i| words[i].holder == Holder::Own && words[i].beside.is_none())
+        .filter(|&i| {
+            let is = matches!(text(i - 1), "is" | "was" | "turned" | "became");
+            let denied =
+                text(i - 1) == "never" || text(i - 1) == "not" || text(i - 1).ends_with("n't");
+            let them = matches!(
+                text(i + 1),
+                "him" | "her" | "them" | "that" | "his" | "either"
+            );
+            let ends = words
+                .get(i + 1)
+                .is_none_or(|it| it.clause != words[i].clause);
+            match text(i) {
+                "different" => is && (ends || text(i + 1) == "from"),
+                "opposite" => text(i - 1) == "the" && (ends || text(i + 1) == "of"),
+                "took" | "takes" | "take" => denied && text(i + 1) == "after",
+                "like" => (text(i - 1) == "nothing" || is_denied_being(text(i - 1))) && them,
+                _ => false,
+            }
+        })
+        .map(|i| words[i].sentence)
+        .collect();
+    sentences.dedup();
+    sentences
 }
 
 fn is_denied_being(text: &str) -> bool {
