@@ -2,10 +2,15 @@
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
+mod turn;
+mod weigh;
+
+use weigh::{Draft, Weight, is_ordinal, weigh};
+
 use super::{
     Dna, DnaError, Evidence, EvidenceSource, OriginTheme, Predisposition,
     evidence::settle,
-    lexicon::{Cue, Lexicon, lexicon},
+    lexicon::{Cue, Lexicon, Theme, lexicon},
     narrative::Narrative,
     reading::{Beside, Holder, Reading, Telling, Word},
 };
@@ -36,6 +41,10 @@ pub struct Extraction {
 /// Per sentence: a negation within three words before a cue flips it at half weight;
 /// intensifiers count ×1.5, diminishers ×0.5; what was seen in a parent counts in full for
 /// what it models and half for the rest; the k-th hit of a theme counts 1/k, up to the 20th.
+/// An aversion ("hates sloppy work") turns what follows it. What the entity does itself outweighs
+/// circumstances that would move the same trait the other way, and what is said outright of it as
+/// it is ("she is never on time", "but he was no group person") outweighs what was told of the
+/// past; points of a trait that add up to next to nothing are dropped.
 /// A single word of a place or a trade counts only where somebody does something about it or
 /// a second cue of its theme backs it; what was met in passing ("tried it once") or shrugged
 /// off does not. A trait is 0.5 plus its points, clamped. Offsets of quotes are characters of `story` as given.
@@ -55,61 +64,18 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
         Vec::new()
     };
 
-    let mut evidence = Vec::new();
-    let mut found: Vec<Found> = Vec::new();
-    let mut counts: HashMap<usize, u32> = HashMap::new();
-    for hit in &hits {
-        let theme = &lexicon.themes[hit.cue.theme];
-        let k = counts
-            .entry(hit.cue.theme)
-            .and_modify(|it| *it += 1)
-            .or_insert(1);
-        if *k > MAX_HITS {
-            continue;
-        }
-        let (first, last) = (&reading.words[hit.from], &reading.words[hit.to]);
-        let factor = hit.modifier(&reading, lexicon);
-        let mut weight = 0.0;
-        for &(of, base) in &theme.points {
-            let share = match hit.holder {
-                Holder::Kin if !theme.models.contains(&of) => 0.5,
-                Holder::Kin | Holder::Own => 1.0,
-            };
-            let points = rounded(base * share * factor.scale / f64::from(*k));
-            if points == 0.0 {
-                continue;
-            }
-            // An ordinal's points are votes: no measure of how much was shaped.
-            if !matches!(
-                of,
-                Predisposition::TemporalResolution | Predisposition::PatternWindow
-            ) {
-                weight += points.abs();
-            }
-            let from = factor.from.map_or(first, |it| &reading.words[it]);
-            evidence.push(Evidence {
-                of,
-                points,
-                clamped: false,
-                source: EvidenceSource::Story,
-                theme: theme.label.clone(),
-                quote: Some(story[from.bytes.start..last.bytes.end].to_owned()),
-                start: Some(from.start),
-                end: Some(last.end),
-                entity: None,
-                inherited_from: None,
-            });
-        }
-        match found.iter_mut().find(|it| it.theme == hit.cue.theme) {
-            Some(it) => it.weight += weight,
-            None => found.push(Found {
-                theme: hit.cue.theme,
-                holder: hit.holder,
-                averted: factor.scale < 0.0,
-                weight,
-            }),
+    let (mut drafts, mut found) = draft(story, &hits, &reading, lexicon);
+    for draft in &drafts {
+        // An ordinal's points are votes: no measure of how much was shaped.
+        if !is_ordinal(draft.evidence.of)
+            && let Some(it) = found.iter_mut().find(|it| it.theme == draft.theme)
+        {
+            it.weight += draft.evidence.points.abs();
         }
     }
+    weigh(&mut drafts);
+    found.retain(|it| drafts.iter().any(|draft| draft.theme == it.theme));
+    let mut evidence: Vec<_> = drafts.into_iter().map(|it| it.evidence).collect();
     // Stable: of two as strong the one told first.
     found.sort_by(|a, b| b.weight.total_cmp(&a.weight));
 
@@ -146,6 +112,67 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
     })
 }
 
+/// The reasons that hits give, and the themes they speak for, in the order of the story.
+fn draft(
+    story: &str,
+    hits: &[Hit],
+    reading: &Reading,
+    lexicon: &Lexicon,
+) -> (Vec<Draft>, Vec<Found>) {
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
+    let mut counts: HashMap<usize, u32> = HashMap::new();
+    for hit in hits {
+        let theme = &lexicon.themes[hit.cue.theme];
+        let k = counts
+            .entry(hit.cue.theme)
+            .and_modify(|it| *it += 1)
+            .or_insert(1);
+        if *k > MAX_HITS {
+            continue;
+        }
+        let (first, last) = (&reading.words[hit.from], &reading.words[hit.to]);
+        let factor = hit.modifier(reading, lexicon);
+        for &(of, base) in &theme.points {
+            let share = match hit.holder {
+                Holder::Kin if !theme.models.contains(&of) => 0.5,
+                Holder::Kin | Holder::Own => 1.0,
+            };
+            let points = rounded(base * share * factor.scale / f64::from(*k));
+            if points == 0.0 {
+                continue;
+            }
+            let from = factor.from.map_or(first, |it| &reading.words[it]);
+            let evidence = Evidence {
+                of,
+                points,
+                clamped: false,
+                source: EvidenceSource::Story,
+                theme: theme.label.clone(),
+                quote: Some(story[from.bytes.start..last.bytes.end].to_owned()),
+                start: Some(from.start),
+                end: Some(last.end),
+                entity: None,
+                inherited_from: None,
+            };
+            drafts.push(Draft {
+                theme: hit.cue.theme,
+                weight: hit.weight(theme, base, reading),
+                evidence,
+            });
+        }
+        if !found.iter().any(|it| it.theme == hit.cue.theme) {
+            found.push(Found {
+                theme: hit.cue.theme,
+                holder: hit.holder,
+                averted: factor.scale < 0.0,
+                weight: 0.0,
+            });
+        }
+    }
+    (drafts, found)
+}
+
 struct Found {
     theme: usize,
     holder: Holder,
@@ -177,7 +204,7 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
             let telling = reading.tellings.get(word.sentence as usize);
             let tells_nothing = match telling {
                 Some(Telling::Listing) => true,
-                Some(Telling::Particulars) => scenery,
+                Some(Telling::Particulars) => scenery || lexicon.themes[cue.theme].conduct,
                 Some(Telling::Life) | None => false,
             };
             if tells_nothing {
@@ -210,9 +237,12 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
         }
     }
     // A place or a trade shapes somebody only where a life's course is told.
-    let shaped = |it: &Hit| !lexicon.themes[it.cue.theme].scenery;
+    let shaped = |it: &Hit| {
+        let theme = &lexicon.themes[it.cue.theme];
+        !theme.scenery && !theme.conduct
+    };
     if !reading.of_its_course && !hits.iter().any(shaped) {
-        return Vec::new();
+        hits.retain(|it| lexicon.themes[it.cue.theme].conduct);
     }
     // Longer cues first: they know more of what is meant.
     hits.sort_by_key(|it| (std::cmp::Reverse(it.words.len()), it.to - it.from, it.from));
@@ -226,7 +256,11 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
             .map(|&i| &kept[i]);
         let overshadowed = rivals.any(|other| {
             let within = hit.words.iter().all(|it| other.words.contains(it));
-            other.cue.theme == hit.cue.theme || (within && other.words.len() > hit.words.len())
+            let told_alike =
+                within && lexicon.themes[hit.cue.theme].repeats(other.cue.theme, lexicon);
+            other.cue.theme == hit.cue.theme
+                || told_alike
+                || (within && other.words.len() > hit.words.len())
         });
         if !overshadowed {
             hit.words
@@ -305,12 +339,12 @@ fn is_passing(words: &[Word], hit: RangeInclusive<usize>, scenery: bool) -> bool
 fn match_from(words: &[Word], first: usize, cue: &Cue) -> Option<Vec<usize>> {
     let mut matched = vec![first];
     let mut at = first;
-    for element in &cue.elements[1..] {
-        let reach = words.len().min(at + 2 + cue.gap);
+    for (element, link) in cue.elements.iter().skip(1).zip(&cue.links) {
+        let reach = words.len().min(at + 2 + link.gap);
         at = (at + 1..reach)
             .take_while(|&j| words[j].sentence == words[first].sentence)
             .find(|&j| {
-                (cue.crosses_clauses || words[j].clause == words[at].clause)
+                (link.crosses_clauses || words[j].clause == words[at].clause)
                     && words[j]
                         .numbers
                         .iter()
@@ -320,139 +354,6 @@ fn match_from(words: &[Word], first: usize, cue: &Cue) -> Option<Vec<usize>> {
         matched.push(at);
     }
     Some(matched)
-}
-
-/// How many words a negation reaches forward.
-const NEGATION_REACH: usize = 3;
-
-/// How many words after a cue may call it an insult.
-const SCORN_REACH: usize = 5;
-
-/// From how many points of authority a theme is one of rules, which can be rejected.
-const LEAST_OF_AUTHORITY: f64 = 0.1;
-
-impl Hit<'_> {
-    fn modifier(&self, reading: &Reading, lexicon: &Lexicon) -> Factor {
-        let words = &reading.words;
-        let modifiers = &lexicon.modifiers;
-        let mut scale = 1.0;
-        let mut from = None;
-        let mut heavy = 0;
-        let mut negated = false;
-        let before = (0..self.from)
-            .rev()
-            .take_while(|&j| words[j].clause == words[self.from].clause);
-        let between = (self.from..self.to).filter(|it| !self.words.contains(it));
-        let mut scaled = false;
-        for j in before {
-            let text = words[j].text.as_str();
-            if is_negation(text, lexicon) && !is_undone(words, j, lexicon) {
-                // The nearest decides: "tips nothing and has never helped anyone".
-                negated |= from.is_none();
-                from.get_or_insert(j);
-            } else if heavy < 2 && !scaled && modifiers.intensifiers.contains(text) {
-                scale *= 1.5;
-                scaled = true;
-            } else if heavy < 2 && !scaled && modifiers.diminishers.contains(text) {
-                scale *= 0.5;
-                scaled = true;
-            }
-            if !modifiers.light.contains(text) {
-                heavy += 1;
-                if heavy == NEGATION_REACH {
-                    break;
-                }
-            }
-        }
-        let denying = self
-            .words
-            .iter()
-            .any(|&it| is_negation(&words[it].text, lexicon));
-        for j in between {
-            let text = words[j].text.as_str();
-            if is_negation(text, lexicon) && !is_undone(words, j, lexicon) {
-                // "gives nothing and never helped": a denial in the cue is only confirmed.
-                negated ^= !denying;
-            } else if modifiers.intensifiers.contains(text) && !scaled {
-                scale *= 1.5;
-                scaled = true;
-            } else if modifiers.diminishers.contains(text) && !scaled {
-                scale *= 0.5;
-                scaled = true;
-            }
-        }
-        // "mended nothing", "trusted nobody".
-        let after = words
-            .get(self.to + 1)
-            .filter(|it| it.clause == words[self.to].clause);
-        if after.is_some_and(|it| matches!(it.text.as_str(), "nothing" | "nobody" | "none")) {
-            negated = !negated;
-        }
-        if !negated {
-            from = self.turned_from_afar(reading, lexicon);
-            negated = from.is_some() || self.is_scorned(reading, lexicon);
-        }
-        if negated {
-            scale *= -0.5;
-        }
-        Factor {
-            scale,
-            from: from.filter(|_| negated),
-        }
-    }
-}
-
-impl Hit<'_> {
-    /// "can't imagine doing a thing alone", "ran away from a strict school": a word that
-    /// turns what follows, wherever it stands in the clause.
-    fn turned_from_afar(&self, reading: &Reading, lexicon: &Lexicon) -> Option<usize> {
-        let words = &reading.words;
-        let modifiers = &lexicon.modifiers;
-        let of_authority = lexicon.themes[self.cue.theme]
-            .points
-            .iter()
-            .any(|&(of, points)| {
-                of == Predisposition::AuthorityRecognition && points >= LEAST_OF_AUTHORITY
-            });
-        (0..self.from)
-            .rev()
-            .take_while(|&j| words[j].clause == words[self.from].clause)
-            .find(|&j| {
-                let (text, next) = (words[j].text.as_str(), words[j + 1].text.as_str());
-                let denied = text == "cannot" || text.ends_with("n't");
-                // "couldn't tell you what colour it is".
-                let idle = next == "tell" && words.get(j + 2).is_some_and(|it| it.text == "you");
-                let unthinkable = denied && (idle || modifiers.imagining.contains(next));
-                let rejected = of_authority
-                    && (modifiers.rejecting.contains(text)
-                        || matches!((text, next), ("away", "from") | ("out", "of")));
-                unthinkable || rejected
-            })
-    }
-
-    /// "'good enough' was a swear word".
-    fn is_scorned(&self, reading: &Reading, lexicon: &Lexicon) -> bool {
-        let words = &reading.words;
-        words[self.to..]
-            .iter()
-            .take(SCORN_REACH)
-            .take_while(|it| it.sentence == words[self.to].sentence)
-            .any(|it| lexicon.modifiers.scorned.contains(&it.text))
-    }
-}
-
-fn is_negation(word: &str, lexicon: &Lexicon) -> bool {
-    word.ends_with("n't") || lexicon.modifiers.negations.contains(word)
-}
-
-/// "not only", "never failed to": no negation of what follows.
-fn is_undone(words: &[Word], at: usize, lexicon: &Lexicon) -> bool {
-    let modifiers = &lexicon.modifiers;
-    words.get(at + 1).is_some_and(|next| {
-        next.clause == words[at].clause
-            && (modifiers.not_negating.contains(&next.text)
-                || modifiers.undoing.contains(&next.text))
-    })
 }
 
 /// Four decimals: enough for any use, and the points stay readable.

@@ -1,7 +1,7 @@
 //! The lexicon: themes and their cues, read from data once and compiled for matching.
 //!
-//! `lexicon.toml` says what a theme is and which words speak for it; `prose.toml` says how
-//! traits show. Both are checked whole when they are read, and by a test.
+//! `lexicon.toml` says what a theme is and which words speak for it, `conduct.toml` the same of
+//! what somebody does; `prose.toml` says how traits show. All are checked whole when they are read, and by a test.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -13,10 +13,13 @@ use serde::Deserialize;
 
 use super::{Predisposition, Trait, reading::Holder};
 
+/// Circumstances, then conduct.
+const BUILT_IN: &str = concat!(include_str!("lexicon.toml"), include_str!("conduct.toml"));
+
 /// The built-in lexicon.
 pub fn lexicon() -> &'static Lexicon {
     static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
-        Lexicon::parse(include_str!("lexicon.toml"))
+        Lexicon::parse(BUILT_IN)
             .unwrap_or_else(|fault| panic!("the built-in lexicon, which a test reads: {fault}"))
     });
     &LEXICON
@@ -124,6 +127,21 @@ pub struct Theme {
     pub scenery: bool,
     /// Whether it is somebody's state of mind: that of a brother or a friend is no model.
     pub state: bool,
+    /// Whether it says what somebody does, which outweighs what somebody went through.
+    pub conduct: bool,
+}
+
+impl Theme {
+    /// Whether, being of conduct, it says of its trait what `other` says already.
+    pub(super) fn repeats(&self, other: usize, lexicon: &Lexicon) -> bool {
+        let said = |of: Predisposition, points: f64| {
+            lexicon.themes[other]
+                .points
+                .iter()
+                .any(|&(it, said)| it == of && said * points > 0.0)
+        };
+        self.conduct && self.points.iter().all(|&(of, points)| said(of, points))
+    }
 }
 
 /// Words that speak for a theme.
@@ -133,10 +151,32 @@ pub(super) struct Cue {
     pub elements: Vec<Element>,
     /// Whose experience it must be, if that matters.
     pub holder: Option<Holder>,
-    /// How many words may stand between two elements.
+    /// What may stand before each element but the first.
+    pub links: Vec<Link>,
+}
+
+/// What may stand between two elements of a cue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    /// How many other words.
     pub gap: usize,
     /// Whether it may reach over a comma.
     pub crosses_clauses: bool,
+}
+
+impl Link {
+    /// `~2`, or `~2,` for one that reaches over commas.
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('~')?;
+        let (gap, crosses_clauses) = match text.strip_suffix(',') {
+            Some(gap) => (gap, true),
+            None => (text, false),
+        };
+        Some(Self {
+            gap: gap.parse().ok()?,
+            crosses_clauses,
+        })
+    }
 }
 
 /// One place of a cue: any of these words.
@@ -178,6 +218,10 @@ pub(super) struct Modifiers {
     pub imagining: HashSet<String>,
     /// Before rules and those who make them these negate.
     pub rejecting: HashSet<String>,
+    /// What somebody cannot bear is turned: "hates sloppy work".
+    pub averse: HashSet<String>,
+    /// After a negation these are an aversion: "can't stand".
+    pub bearing: HashSet<String>,
     /// "was a swear word": these negate what stands before.
     pub scorned: HashSet<String>,
     /// Before "who": people other than the entity and those close to it.
@@ -226,6 +270,8 @@ struct ThemeSource {
     scenery: bool,
     #[serde(default)]
     state: bool,
+    #[serde(default)]
+    conduct: bool,
     cues: String,
 }
 
@@ -330,6 +376,7 @@ impl Lexicon {
             models,
             scenery: theme.scenery,
             state: theme.state,
+            conduct: theme.conduct,
         });
         Ok(())
     }
@@ -346,17 +393,25 @@ impl Lexicon {
             Some((other, _)) => return Err(format!("cue \"{text}\": no holder \"{other}\"")),
             None => (None, text),
         };
-        let mut elements = Vec::new();
-        let (pattern, gap) = match pattern.rsplit_once(" ~") {
-            Some((rest, n)) => {
-                let n = n
-                    .parse()
-                    .map_err(|_| format!("cue \"{text}\": no gap \"{n}\""))?;
-                (rest, Some(n))
-            }
-            None => (pattern, None),
+        let of_kin = pattern.contains("@parent") || pattern.contains("@kin");
+        let mut usual = Link {
+            gap: if of_kin { 4 } else { 2 },
+            crosses_clauses: of_kin,
         };
-        for place in pattern.split_whitespace() {
+        let mut elements = Vec::new();
+        let mut own_links: HashMap<usize, Link> = HashMap::new();
+        let places: Vec<_> = pattern.split_whitespace().collect();
+        for (i, place) in places.iter().enumerate() {
+            if place.starts_with('~') {
+                let link = Link::parse(place)
+                    .ok_or_else(|| format!("cue \"{text}\": no gap \"{place}\""))?;
+                if i + 1 == places.len() {
+                    usual = link;
+                } else {
+                    own_links.insert(elements.len(), link);
+                }
+                continue;
+            }
             let mut element = Vec::new();
             for word in place.split('|') {
                 if let Some(class) = word.strip_prefix('@') {
@@ -378,13 +433,14 @@ impl Lexicon {
         if elements.is_empty() {
             return Err(format!("cue \"{text}\": no words"));
         }
-        let of_kin = pattern.contains("@parent") || pattern.contains("@kin");
+        let links = (2..=elements.len())
+            .map(|it| own_links.get(&it).copied().unwrap_or(usual))
+            .collect();
         Ok(Cue {
             theme,
             elements,
             holder,
-            gap: gap.unwrap_or(if of_kin { 4 } else { 2 }),
-            crosses_clauses: of_kin,
+            links,
         })
     }
 

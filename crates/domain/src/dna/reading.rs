@@ -6,9 +6,11 @@
 
 mod listing;
 mod others;
+mod statements;
 mod words;
 
 pub(super) use listing::Telling;
+use statements::disownings;
 use words::split;
 
 use super::lexicon::Lexicon;
@@ -53,6 +55,8 @@ pub(super) struct Word {
     /// The numbers the lexicon knows it by.
     pub numbers: [Option<u32>; 2],
     pub holder: Holder,
+    /// Whether its clause says outright what the entity is like.
+    pub stated: bool,
     /// Of whom it tells, if neither of the entity nor of those who raised it.
     pub beside: Option<Beside>,
 }
@@ -62,6 +66,8 @@ pub(super) struct Reading {
     pub words: Vec<Word>,
     /// What each sentence tells, by its number.
     pub tellings: Vec<Telling>,
+    /// The sentences that say that the entity is not like those told of before.
+    pub disownings: Vec<u32>,
     /// Whether anybody's life is told at all.
     pub of_a_life: bool,
     /// Whether it tells how a life went: relatives, childhood, work, learning.
@@ -95,6 +101,7 @@ const PREPOSITIONS: &[&str] = &[
     "through",
     "toward",
     "towards",
+    "unlike",
 ];
 /// What may stand between a preposition and the person it governs.
 const DETERMINERS: &[&str] = &[
@@ -125,6 +132,8 @@ impl Reading {
         reader.assign_holders(&mut words);
         reader.mark_others(&mut words);
         reader.mark_peers(&mut words);
+        reader.mark_statements(&mut words);
+        let disownings = disownings(&words);
         // A name says nothing of a life, whatever it means: Grace, Hope, Miller.
         for word in &mut words {
             if reader.is_name(word) && !lexicon.modifiers.titles.contains(&word.text) {
@@ -134,6 +143,7 @@ impl Reading {
         Self {
             words,
             tellings,
+            disownings,
             of_a_life,
             of_its_course,
             gender: reader.gender,
@@ -186,7 +196,11 @@ impl Reader<'_> {
                 words[i - 2].text.as_str(),
                 "is" | "am" | "became" | "become" | "as" | "now"
             );
-        if own || self.is_name(&words[i]) {
+        // "my uncle Ivo", of whom the story is.
+        let named = (i + 1..words.len().min(i + 4))
+            .take_while(|&j| j == i + 1 || matches!(words[j - 1].text.as_str(), "in" | "law"))
+            .any(|j| self.is_name(&words[j]) && words[j].clause == words[i].clause);
+        if own || named || self.is_name(&words[i]) {
             None
         } else {
             Some(Relative { gender })
@@ -200,7 +214,10 @@ impl Reader<'_> {
     fn mention(&self, words: &[Word], i: usize) -> Option<Mention> {
         let word = &words[i];
         if let Some(Relative { gender }) = self.kin(words, i) {
-            return Some(Mention::Kin(gender));
+            // Of several, "she" is none.
+            let several =
+                word.text.ends_with('s') && !matches!(word.text.as_str(), "boss" | "gramps");
+            return Some(Mention::Kin(gender.filter(|_| !several)));
         }
         if self.is_name(word) {
             return (!word.possessive).then_some(Mention::Own);
@@ -463,6 +480,7 @@ impl Reader<'_> {
             // "they" after "his parents".
             (None, None) => last,
             (None, Some(_)) => Mention::Own,
+            (Some(told), None) if self.gender.is_none_or(|it| it == told) => Mention::Own,
             (Some(told), kin) => {
                 let may_be_kin = kin.is_none_or(|it| it == told);
                 let may_be_own = self.gender.is_none_or(|it| it == told);

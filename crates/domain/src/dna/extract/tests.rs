@@ -281,8 +281,9 @@ fn directions_stay_right_on_stories_that_were_read() {
 fn directions_stay_right_on_stories_two_readers_agreed_on() {
     for (set, least, most) in [
         (include_str!("../agreed_stories.toml"), 0.95, 0.02),
-        (include_str!("../agreed_stories_2.toml"), 0.86, 0.0),
-        (include_str!("../agreed_stories_3.toml"), 0.93, 0.0),
+        (include_str!("../agreed_stories_2.toml"), 0.86, 0.03),
+        (include_str!("../agreed_stories_3.toml"), 0.94, 0.03),
+        (include_str!("../agreed_stories_4.toml"), 0.97, 0.01),
     ] {
         let tally = tally(&stories(set));
         let (right, wrong) = shares(&tally);
@@ -290,6 +291,23 @@ fn directions_stay_right_on_stories_two_readers_agreed_on() {
         assert!(right >= least, "{right}: {tally:#?}");
         assert!(wrong <= most, "{wrong}: {tally:#?}");
         assert!(tally.moved_though_still.is_empty(), "{tally:#?}");
+    }
+}
+
+/// Obliquely told stories the lexicon was written from: they say nothing of unseen ones, but
+/// what was learnt from them must not get lost.
+#[test]
+fn directions_stay_right_on_training_stories() {
+    for (set, least, most, moved) in [
+        (include_str!("../training_stories_1.toml"), 0.87, 0.035, 5),
+        (include_str!("../training_stories_2.toml"), 0.92, 0.03, 2),
+    ] {
+        let tally = tally(&stories(set));
+        let (right, wrong) = shares(&tally);
+        println!("right {right:.3}, wrong {wrong:.3}: {tally:#?}");
+        assert!(right >= least, "{right}: {tally:#?}");
+        assert!(wrong <= most, "{wrong}: {tally:#?}");
+        assert!(tally.moved_though_still.len() <= moved, "{tally:#?}");
     }
 }
 
@@ -330,6 +348,67 @@ fn who_is_knocked_down_gets_up_or_does_not() {
     let resilience = |story: &str| read(story, "Ada").dna.resilience;
     assert!(resilience("Every bad word knocks her down for weeks.") < 0.4);
     assert!(resilience("She was knocked down and got up again every time.") > 0.6);
+}
+
+#[test]
+fn an_aversion_turns_what_is_averse() {
+    let it = |story: &str| read(story, "Ada").dna;
+    assert!(it("Ada hates sloppy work of any kind.").pride_in_craft >= 0.5);
+    assert!(it("Ada hates sloppy work of any kind.").perfectionism > 0.6);
+    assert!(it("Ada is often sloppy with her work.").perfectionism < 0.4);
+    assert!(it("Ada can't stand being told what to do.").autonomy_desire > 0.6);
+    assert!(it("Ada hates being late for anything.").temporal_precision > 0.6);
+}
+
+#[test]
+fn a_denial_after_the_cue_counts() {
+    let resilience = |story: &str| read(story, "Ada").dna.resilience;
+    assert!(resilience("Setbacks don't keep Ada's spirits up, setbacks upset her.") < 0.5);
+    assert!(resilience("Setbacks don’t keep her down for long.") > 0.55);
+    let anxiety = |story: &str| read(story, "Ada").dna.anxiety_threshold;
+    assert!(anxiety("Storms scared everybody. Nothing frightens Ada now.") < 0.5);
+    for isnt in [
+        "isn't",
+        "isn’t",
+        "is not",
+        "is no longer",
+        "is neither sad nor",
+    ] {
+        let it = read(&format!("These days Ada {isnt} tired or weak."), "Ada");
+        assert!(it.dna.weariness_accumulation_rate <= 0.5, "{isnt}");
+    }
+}
+
+#[test]
+fn what_somebody_is_outweighs_what_shaped_it() {
+    for (story, which, up) in [
+        (
+            "Ada grew up among seven cousins in a big family. But she was not a group person.",
+            Trait::CooperationDrive,
+            false,
+        ),
+        (
+            "Ada's mother was painfully late for everything. Ada is always punctual.",
+            Trait::TemporalPrecision,
+            true,
+        ),
+        (
+            "Ada's parents were nomads and moved every season. She prefers to stay at home.",
+            Trait::NoveltySeeking,
+            false,
+        ),
+        (
+            "Unlike her brothers Ada likes to work alone. They were a team and shared everything.",
+            Trait::CooperationDrive,
+            false,
+        ),
+    ] {
+        let moved = read(story, "Ada").dna.get(which) - 0.5;
+        assert!(
+            if up { moved > 0.1 } else { moved < -0.1 },
+            "{story} {moved}"
+        );
+    }
 }
 
 fn story() -> impl Strategy<Value = String> {

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_lexicon_is_sound_and_covers_every_predisposition_both_ways() {
-    let lexicon = Lexicon::parse(include_str!("../lexicon.toml")).unwrap();
+    let lexicon = Lexicon::parse(BUILT_IN).unwrap();
     assert!(
         lexicon.themes.len() >= 40,
         "{} themes",
@@ -40,7 +40,7 @@ fn every_trait_has_prose_both_ways() {
 
 #[test]
 fn a_faulty_lexicon_is_refused_with_the_reason() {
-    let whole = include_str!("../lexicon.toml");
+    let whole = BUILT_IN;
     let with = |theme: &str| format!("{whole}\n[[theme]]\n{theme}");
     for (theme, reason) in [
         (

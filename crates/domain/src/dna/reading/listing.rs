@@ -26,6 +26,42 @@ const OWNING: &[&str] = &[
     "birthday",
 ];
 
+/// What somebody has that is no particular: "she has little confidence".
+const QUALITIES: &[&str] = &[
+    "little",
+    "no",
+    "sense",
+    "eye",
+    "taste",
+    "trust",
+    "faith",
+    "confidence",
+    "pride",
+    "respect",
+    "patience",
+    "energy",
+    "need",
+    "fear",
+    "courage",
+    "plan",
+    "plans",
+    "ear",
+    "talent",
+    "trouble",
+    "difficulty",
+    "strength",
+    "habit",
+    "habits",
+    "routine",
+];
+
+/// After "is" these open a particular: what, where, of what.
+const PARTICULAR: &[&str] = &[
+    "a", "an", "the", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    "ten", "in", "at", "on", "of", "from", "about", "made", "built", "born", "called", "named",
+    "my", "his", "her", "our", "their", "located", "married", "painted",
+];
+
 /// What one sentence tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dna) enum Telling {
@@ -59,14 +95,28 @@ impl Reader<'_> {
             .iter()
             .any(|it| modifiers.listing.contains(&it.text));
         let happened = (0..sentence.len()).any(|i| self.tells_what_happened(sentence, i));
-        let owned = has(OWNING);
-        if !listed || happened || (has(PRONOUNS) && !owned) {
+        let described = (0..sentence.len()).any(|i| self.is_described(sentence, i));
+        let owned = has(OWNING) && !has(QUALITIES);
+        if !listed || happened || described || (has(PRONOUNS) && !owned) {
             Telling::Life
         } else if has(PRONOUNS) || sentence.iter().any(|it| self.is_name(it) && !it.possessive) {
             Telling::Particulars
         } else {
             Telling::Listing
         }
+    }
+
+    /// "Ada is always punctual": a quality, not a particular.
+    fn is_described(&self, sentence: &[Word], i: usize) -> bool {
+        let is = matches!(sentence[i].text.as_str(), "is" | "gets" | "stays");
+        let named = i > 0 && self.is_name(&sentence[i - 1]) && !sentence[i - 1].possessive;
+        is && named
+            && sentence.get(i + 1).is_some_and(|it| {
+                let text = it.text.as_str();
+                !it.capital
+                    && !text.starts_with(|it: char| it.is_ascii_digit())
+                    && !PARTICULAR.contains(&text)
+            })
     }
 
     /// A verb of what happened.

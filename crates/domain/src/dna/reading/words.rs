@@ -6,6 +6,10 @@ const CLAUSE_OPENERS: &[&str] = &[
     "but", "while", "when", "because", "although", "though", "whereas", "who", "whom", "whose",
     "which", "until", "after", "before", "if", "since", "yet", "so",
 ];
+/// With these "after" opens no clause.
+const AFTER_VERBS: &[&str] = &[
+    "look", "looks", "looking", "take", "takes", "took", "taken", "ask", "asks", "asked",
+];
 const SENTENCE_ENDS: &[char] = &['.', '!', '?', '\n', '…', '。'];
 const CLAUSE_ENDS: &[char] = &[',', ';', ':', '—', '–', '(', ')', '"', '“', '”', '/'];
 const ABBREVIATIONS: &[&str] = &[
@@ -74,7 +78,12 @@ pub(super) fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
             Some(owner) => (owner.to_owned(), true),
             None => (lower, false),
         };
-        if CLAUSE_OPENERS.contains(&text.as_str()) {
+        // "looks after them", "took after her": of the verb.
+        let of_verb = text == "after"
+            && words
+                .last()
+                .is_some_and(|it| AFTER_VERBS.contains(&it.text.as_str()));
+        if CLAUSE_OPENERS.contains(&text.as_str()) && !of_verb {
             clause += 1;
         }
         words.push(Word {
@@ -88,6 +97,7 @@ pub(super) fn split(story: &str, lexicon: &Lexicon) -> Vec<Word> {
             capital: told.chars().next().is_some_and(char::is_uppercase),
             possessive,
             holder: Holder::Own,
+            stated: false,
             beside: None,
         });
     }
