@@ -210,6 +210,28 @@ async fn a_lone_worker_works_tells_its_metrics_and_stops_in_order() {
     assert_eq!(worker.end(), Some(0));
 }
 
+/// Waits until two processes listen to what others say on the database.
+async fn both_listen(services: &Services) {
+    let listeners = format!(
+        "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
+         AND application_name = '{}' AND query LIKE 'LISTEN%'",
+        persistence::engine::Listener::APPLICATION_NAME
+    );
+    eventually(async || {
+        let statement =
+            sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, listeners.as_str());
+        let row = services
+            .db
+            .reader()
+            .query_one_raw(statement)
+            .await
+            .unwrap()
+            .unwrap();
+        row.try_get::<i64>("", "n").unwrap() == 2
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn two_gateways_on_one_database_are_one_to_their_clients() {
     if postgres_url().is_none() {
@@ -236,24 +258,7 @@ async fn two_gateways_on_one_database_are_one_to_their_clients() {
     assert_eq!(status(&services, waits).await, TaskStatus::Pending);
     let works = Process::over(&flags(&database, &[]));
     eventually(async || status(&services, waits).await == TaskStatus::Done).await;
-    let listeners = format!(
-        "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
-         AND application_name = '{}' AND query LIKE 'LISTEN%'",
-        persistence::engine::Listener::APPLICATION_NAME
-    );
-    eventually(async || {
-        let statement =
-            sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, listeners.as_str());
-        let row = services
-            .db
-            .reader()
-            .query_one_raw(statement)
-            .await
-            .unwrap()
-            .unwrap();
-        row.try_get::<i64>("", "n").unwrap() == 2
-    })
-    .await;
+    both_listen(&services).await;
 
     // A subscriber of the one hears what is done at the other.
     let follow = json!({ "query": "subscription { eventLogged(eventType: \"kettle_boiled\") { eventType payload } }" });
@@ -298,4 +303,90 @@ async fn two_gateways_on_one_database_are_one_to_their_clients() {
     run(&works, &token, revoke, json!({ "id": made["token"]["id"] })).await;
     eventually(async || run(&serves, secret, viewer, json!({})).await.code() == "UNAUTHENTICATED")
         .await;
+}
+
+/// Every subscription to what happens in a household, followed at one gateway, hears what is
+/// done at another.
+#[tokio::test]
+async fn what_happens_at_one_gateway_is_heard_at_another() {
+    if postgres_url().is_none() {
+        return;
+    }
+    let database = Database::new(Engine::Postgres).await;
+    let services = over(&database).await;
+    let here = Process::over(&flags(&database, &["--no-worker"]));
+    let there = Process::over(&flags(&database, &["--no-worker"]));
+    let made = program(&["token", "create", "--user=admin", "--name=test"])
+        .args(flags(&database, &[]))
+        .output()
+        .unwrap();
+    let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    both_listen(&services).await;
+    let done = async |query: &str, variables: Value| {
+        let answer = run(&there, &token, query, variables).await.json();
+        let payload = answer["data"].as_object().and_then(|it| it.values().next());
+        let payload = payload.cloned().unwrap_or_default();
+        assert_eq!(payload["userErrors"], json!([]), "{answer}");
+        payload
+    };
+    let born = "mutation($name: String!) { entityCreate(input: { name: $name }) {
+        entity { id } userErrors { message } } }";
+    let frank = done(born, json!({ "name": "Frank" })).await["entity"]["id"].clone();
+    let luna = done(born, json!({ "name": "Luna" })).await["entity"]["id"].clone();
+    let register = "mutation { deviceRegister(input: { name: \"Lamp\", deviceType: LAMP }) {
+        device { id } userErrors { message } } }";
+    let lamp = done(register, json!({})).await["device"]["id"].clone();
+
+    let follow = async |subscription: String| {
+        let stream = TcpStream::connect(&here.address).await.unwrap();
+        Events::over(stream, &token, &json!({ "query": subscription })).await
+    };
+    let said = "messageAdded(entityId: $id) { content conversation { messageCount } }";
+    let changed = "conversationChanged(entityId: $id) { event }";
+    let heard = "entityMessageReceived(entityId: $id) { content status }";
+    let seen = "deviceChanged(device: $id) { name status }";
+    let of = |field: &str, id: &Value| {
+        format!(
+            "subscription {{ {} }}",
+            field.replace("$id", &id.to_string())
+        )
+    };
+    let mut said = follow(of(said, &frank)).await;
+    let mut changed = follow(of(changed, &frank)).await;
+    let mut heard = follow(of(heard, &luna)).await;
+    let mut seen = follow(of(seen, &lamp)).await;
+
+    let say = "mutation($entity: ID!) { messageSend(input: {
+        to: { thread: { entityId: $entity, platform: WEB } }, content: \"Good morning\" }) {
+        message { id } userErrors { message } } }";
+    done(say, json!({ "entity": frank })).await;
+    let tell = "mutation($from: ID!, $to: ID!) { entityMessageSend(input: {
+        fromEntityId: $from, toEntityId: $to, kind: \"greeting\", content: \"Hello, Luna\" }) {
+        userErrors { message } } }";
+    done(tell, json!({ "from": frank, "to": luna })).await;
+    let beat =
+        "mutation($id: ID!) { deviceHeartbeat(input: { id: $id }) { userErrors { message } } }";
+    done(beat, json!({ "id": lamp })).await;
+
+    for (events, told) in [
+        (
+            &mut said,
+            r#"{"messageAdded":{"content":"Good morning","conversation":{"messageCount":1}}}"#,
+        ),
+        (
+            &mut changed,
+            r#"{"conversationChanged":{"event":"STARTED"}}"#,
+        ),
+        (
+            &mut heard,
+            r#"{"entityMessageReceived":{"content":"Hello, Luna","status":"DELIVERED"}}"#,
+        ),
+        (
+            &mut seen,
+            r#"{"deviceChanged":{"name":"Lamp","status":"ONLINE"}}"#,
+        ),
+    ] {
+        let text = events.until("\n\n").await;
+        assert!(text.contains(told), "{told} is not in {text}");
+    }
 }
