@@ -131,7 +131,7 @@ const QUERIES: [&str; 18] = [
 ];
 
 #[tokio::test]
-async fn every_answer_is_the_librarys() {
+async fn every_answer_is_that_of_the_library() {
     for query in QUERIES {
         let expected = library::answer(query).await;
         assert!(!expected.contains("Cannot query"), "{expected}");

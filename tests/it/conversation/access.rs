@@ -108,7 +108,7 @@ on_both_engines! {
         ");
     }
 
-    async fn anothers_ids_are_refused_everywhere(world: World) {
+    async fn ids_of_another_are_refused_everywhere(world: World) {
         let it = Household::new(&world).await;
         let ben = world.person("Ben").await;
         let bert = world.entity(person(&ben), "Bert").await;
