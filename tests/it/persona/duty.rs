@@ -16,7 +16,7 @@ use testkit::{Answer, World, on_both_engines};
 use uuid::Uuid;
 
 use super::{create, read};
-use crate::device::{group, heard, lamp_itself, mutate, person, register};
+use crate::device::{group, heard, lamp_itself, mutate, next, person, quiet, register, subscribe};
 
 /// Ann's kitchen: a lamp that Frank lives on, in a group with a lamp that is awake and one that
 /// is not; Ann talks with Frank there. The five shipped personas are there.
@@ -251,9 +251,22 @@ on_both_engines! {
         let here = json!({ "conversationId": it.conversation });
         activate(&world, &it.ann, here.clone(), "storyteller").await.data();
         let mut feed = world.services.bus.subscribe();
+        let by_owner = "subscription($id: ID) { deviceCommandReceived(device: $id) { type payload } }";
+        let mut hear = Vec::new();
+        for id in [&it.lamp, &it.awake] {
+            hear.push(subscribe(&world, &it.ann, by_owner, json!({ "id": id })).await);
+        }
+        let mut sleeps = subscribe(&world, &it.ann, by_owner, json!({ "id": it.asleep })).await;
         let answer = activate(&world, &it.lamp_itself, json!({ "deviceId": it.lamp }), "emergency").await;
         assert_eq!(answer.user_errors(), "");
         let emergency = emergency_of(&answer);
+        // Every device of the group hears it where it hears commands.
+        for told in &mut hear {
+            let told = &next(told).await["data"]["deviceCommandReceived"];
+            assert_eq!(told["type"], "emergency");
+            assert_eq!(told["payload"]["emergency"], emergency);
+        }
+        quiet(&mut sleeps).await;
         assert_eq!(answer.text("/personaActivate/previous/slug"), "storyteller");
         assert_eq!(on_duty(&world, &it).await, "emergency, emergency");
 
