@@ -22,8 +22,8 @@
 /// Both struct literals are exhaustive: a new column that is missing on either
 /// side, or here, does not compile. Rows are read by position ([`row::Row`]).
 macro_rules! mirror {
-    ($entity:ident => $domain:ty { $($field:ident),+ $(,)? }) => {
-        crate::row::row!($entity { $($field),+ });
+    ($entity:ident => $domain:ty { $($field:ident),+ $(,)? } $(listed $listed:literal)?) => {
+        crate::row::row!($entity { $($field),+ } $(listed $listed)?);
 
         impl From<$entity::Model> for $domain {
             fn from(row: $entity::Model) -> Self {

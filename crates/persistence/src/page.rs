@@ -241,7 +241,7 @@ where
         .order_by(Expr::col((E::default(), key)), direction.clone())
         .order_by(Expr::col((E::default(), id)), direction)
         .limit(page.size.saturating_add(1))
-        .rows(db)
+        .listed(db)
         .await?;
     Ok(Slice::of(rows, page))
 }
@@ -309,7 +309,7 @@ impl<E: Table> Children<E> {
             descending,
         };
         let direction = place.direction(page);
-        let select = place.beyond(select, page)?.columns_as(E::Model::COLUMNS);
+        let select = place.beyond(select, page)?.columns_as(E::Model::LISTED);
         let limit = page.size.saturating_add(1);
 
         let backend = db.get_database_backend();

@@ -14,6 +14,8 @@ use crate::Result;
 pub trait Row: Sized {
     /// The columns, in the order of reading, as SQL names them.
     const COLUMNS: &'static str;
+    /// The same for lists, where what makes a row heavy may stand empty.
+    const LISTED: &'static str = Self::COLUMNS;
 
     /// Reads a row that begins with those columns.
     ///
@@ -23,13 +25,14 @@ pub trait Row: Sized {
 }
 
 /// Reads rows of a table by position: `row!(devices { every, field })`. The literal is
-/// exhaustive.
+/// exhaustive. `listed "…"` after it says the columns of lists, where they differ.
 macro_rules! row {
-    ($entity:ident { $($field:ident),+ $(,)? }) => {
+    ($entity:ident { $($field:ident),+ $(,)? } $(listed $listed:literal)?) => {
         impl crate::row::Row for $entity::Model {
             const COLUMNS: &'static str = crate::row::without_comma(concat!(
                 $("\"", stringify!($entity), "\".\"", stringify!($field), "\", "),+
             ));
+            $(const LISTED: &'static str = $listed;)?
 
             fn read(row: &sea_orm::QueryResult) -> Result<Self, sea_orm::DbErr> {
                 let mut places = 0..;
@@ -62,6 +65,12 @@ pub trait Rows<E: EntityTrait<Model: Row>>: Sized {
     /// Every row.
     fn rows(self, db: &impl ConnectionTrait) -> impl Future<Output = Result<Vec<E::Model>>> + Send;
 
+    /// Every row, as lists have them.
+    fn listed(
+        self,
+        db: &impl ConnectionTrait,
+    ) -> impl Future<Output = Result<Vec<E::Model>>> + Send;
+
     /// Every row, of a query whose columns [`Rows::columns_as`] has set.
     fn rows_as_set(
         self,
@@ -79,6 +88,10 @@ impl<E: EntityTrait<Model: Row>> Rows<E> for Select<E> {
 
     async fn rows(self, db: &impl ConnectionTrait) -> Result<Vec<E::Model>> {
         self.columns_as(E::Model::COLUMNS).rows_as_set(db).await
+    }
+
+    async fn listed(self, db: &impl ConnectionTrait) -> Result<Vec<E::Model>> {
+        self.columns_as(E::Model::LISTED).rows_as_set(db).await
     }
 
     async fn rows_as_set(self, db: &impl ConnectionTrait) -> Result<Vec<E::Model>> {

@@ -186,12 +186,6 @@ impl EntityScope {
         }
     }
 
-    /// The ids of the entities in scope, for a subquery.
-    pub fn ids(&self, db: &impl ConnectionTrait) -> SelectStatement {
-        let mut select = self.entities(db).select_only().column(entities::Column::Id);
-        QuerySelect::query(&mut select).to_owned()
-    }
-
     /// Whether there is nothing to check.
     pub fn is_everything(&self) -> bool {
         self.reach == EntityReach::All && self.fence.is_none()
@@ -221,6 +215,12 @@ impl EntityScope {
 }
 
 impl ConversationScope {
+    /// Everybody's, for the system's own work and for what is already known to be in scope.
+    pub const EVERYTHING: Self = Self {
+        reach: ConversationReach::All,
+        fence: None,
+    };
+
     /// The conversations in scope.
     pub fn conversations(&self, db: &impl ConnectionTrait) -> Select<conversations::Entity> {
         use conversations::Column;

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use testkit::on_both_engines;
+use testkit::{Engine, World, database::postgres_url, on_both_engines};
 
 use super::{create, read};
 use crate::device::mutate;
@@ -70,5 +70,52 @@ on_both_engines! {
         NOT_FOUND definition: definition names nothing that you can see
         NOT_FOUND definition: definition names nothing that you can see
         ");
+    }
+}
+
+/// A list reads titles; the texts, up to 200 000 characters each, only where they are asked for.
+async fn lists_leave_the_content_out(engine: Engine) {
+    let (world, statements) = World::watched(engine).await;
+    let admin = world.admin().await;
+    create(
+        &world,
+        &admin,
+        "nurse",
+        json!({ "adaptationMode": "INSTRUCTION_RAG" }),
+    )
+    .await;
+    let input = json!({ "definition": { "slug": "nurse" }, "title": "Boxes", "content": "Blue." });
+    mutate(
+        &world,
+        &admin,
+        "knowledgeDocumentAdd",
+        input,
+        "knowledgeDocument { id }",
+    )
+    .await
+    .data();
+    for (asked, reads) in [("title", false), ("title content", true)] {
+        statements.take();
+        let asked = format!("knowledgeDocuments {{ nodes {{ {asked} }} }}");
+        let answer = read(&world, &admin, "nurse", &asked).await;
+        assert_eq!(
+            answer.text("/personaDefinition/knowledgeDocuments/nodes/0/title"),
+            "Boxes"
+        );
+        let column = "\"knowledge_documents\".\"content\"";
+        let sent = statements.take().join("\n");
+        assert_eq!(sent.contains(column), reads, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn lists_leave_the_content_out_sqlite() {
+    lists_leave_the_content_out(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn lists_leave_the_content_out_postgres() {
+    if postgres_url().is_some() {
+        lists_leave_the_content_out(Engine::Postgres).await;
     }
 }

@@ -9,7 +9,7 @@ use persistence::{
     conversation::{conversations_by_ids, messages_by_ids},
     identity::person::person_seen,
     relationship::count_messages,
-    scope::{ConversationReach, ConversationScope},
+    scope::ConversationScope,
 };
 use serde::Deserialize;
 
@@ -26,10 +26,7 @@ struct Appended {
 /// Counts what an entity says, and notes when a person was last heard.
 pub async fn message_appended(_: &Cx, txn: &Txn, task: &Task) -> Result<()> {
     let Appended { message } = outbox::payload(task)?;
-    let everywhere = ConversationScope {
-        reach: ConversationReach::All,
-        fence: None,
-    };
+    let everywhere = ConversationScope::EVERYTHING;
     let found = messages_by_ids(&**txn, &everywhere, &[message]).await?;
     // Removed meanwhile, with its person or by itself.
     let Some(message) = found.into_iter().next() else {

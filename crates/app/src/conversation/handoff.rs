@@ -14,7 +14,7 @@ use persistence::{
     device::{device_to_change, devices_by_ids},
     engine,
     relationship::state_of,
-    scope::{ConversationReach, ConversationScope, DeviceScope},
+    scope::{ConversationScope, DeviceScope},
 };
 use serde_json::{Value, json};
 
@@ -47,14 +47,6 @@ pub type HandedOff = (ConversationHandoff, Conversation);
 
 fn forbids(field: &str, error: HandoffError) -> Error {
     Error::Invalid(Invalid::one(error.code(), field, error.to_string()))
-}
-
-/// The conversations that are everybody's: for one whose id and standing are known already.
-fn everywhere() -> ConversationScope {
-    ConversationScope {
-        reach: ConversationReach::All,
-        fence: None,
-    }
 }
 
 /// The devices that the viewer may hand a conversation to: a device knows its siblings.
@@ -242,7 +234,7 @@ async fn pending(
         });
     };
     engine::lock(&**txn, "handoff", target.owner_id).await?;
-    let it = rows::conversation_to_change(&**txn, &everywhere(), conversation)
+    let it = rows::conversation_to_change(&**txn, &ConversationScope::EVERYTHING, conversation)
         .await?
         .ok_or_else(missing)?;
     it.expect(version)
@@ -285,7 +277,8 @@ pub async fn handoff_accept(
     if let Some(before) = target
         .active_conversation_id
         .filter(|before| *before != it.id)
-        && let Some(before) = rows::conversation_to_change(&*txn, &everywhere(), before).await?
+        && let Some(before) =
+            rows::conversation_to_change(&*txn, &ConversationScope::EVERYTHING, before).await?
     {
         let before = settled(cx, &txn, before).await?;
         // One that is on its way elsewhere or over is left to that.
@@ -323,7 +316,8 @@ async fn snapshot(
     it: &Conversation,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Value> {
-    let mut windows = rows::context_windows(&**txn, &everywhere(), &[it.id]).await?;
+    let mut windows =
+        rows::context_windows(&**txn, &ConversationScope::EVERYTHING, &[it.id]).await?;
     let window = windows.remove(&it.id).unwrap_or_default();
     let persona = match it.persona_definition_id {
         Some(id) => json!({ "id": id, "name": rows::definition_name(&**txn, id).await? }),

@@ -12,7 +12,7 @@ use domain::{
     check::{Check, FieldError, Invalid, UserErrorCode},
     device::{
         COMMANDS_KEPT, DEVICE_COMMAND, Device, DeviceCommand, DeviceGroupId, DeviceId,
-        DeviceStatus, MAX_BROADCAST, Order, check_command,
+        MAX_BROADCAST, Order, check_command,
     },
     identity::UserId,
 };
@@ -137,27 +137,15 @@ pub async fn device_broadcast(
         Claim::First(claim) => claim,
     };
     let Meant { owner, devices } = meant(&txn, scope, group, devices).await?;
-    let (offline, online): (Vec<&Device>, Vec<&Device>) = devices
-        .iter()
-        .partition(|it| it.status_at(cx.now()) == DeviceStatus::Offline);
+    let command = DeviceCommand::broadcast(cx.id(), order, group, &devices, cx.now());
     let (field, whose) = match group {
         Some(_) => ("groupId", "the group"),
         None => ("deviceIds", "the list"),
     };
-    if online.is_empty() {
+    if command.devices.is_empty() {
         let message = format!("no device of {whose} is online: nothing was sent");
         return Err(Error::conflict(field, message));
     }
-    let ids = |devices: Vec<&Device>| devices.iter().map(|it| it.id).collect();
-    let command = DeviceCommand {
-        id: cx.id(),
-        order,
-        hub: None,
-        group,
-        devices: ids(online),
-        offline: ids(offline),
-        sent_at: cx.now(),
-    };
     send(cx, &txn, &command, owner).await?;
     claim.keep(&txn, command.id).await?;
     let object = group.map(|it| it.to_string());

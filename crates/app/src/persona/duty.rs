@@ -11,7 +11,7 @@ use domain::{
     conversation::{
         Conversation, ConversationError, ConversationEvent, ConversationId, ConversationState,
     },
-    device::{Device, DeviceCommand, DeviceId, DeviceStatus, Order},
+    device::{Device, DeviceCommand, DeviceId, Order},
     persona::{
         PersonaDefinition, PersonaDefinitionId, PersonaEmergency, PersonaEmergencyId,
         duty::{Verdict, decide},
@@ -20,14 +20,13 @@ use domain::{
 };
 use persistence::{
     conversation::{conversation_to_change, conversations, conversations_by_ids},
-    device::{DeviceFilter, DeviceOrder, device_to_change, devices, devices_by_ids, devices_page},
+    device::{device_to_change, devices, devices_by_ids, devices_of_group},
     engine,
-    page::Page,
     persona::{
         Named, definitions_by_ids, emergencies_by_ids, emergency_to_change, open_emergencies,
         persona_emergencies,
     },
-    scope::{ConversationReach, ConversationScope, DefinitionScope, DeviceScope},
+    scope::{ConversationScope, DefinitionScope, DeviceScope},
 };
 use serde_json::{Value, json};
 
@@ -79,13 +78,6 @@ pub struct Activation {
     pub emergency: Option<PersonaEmergency>,
     /// How long it took.
     pub latency: TimeDelta,
-}
-
-fn everywhere() -> ConversationScope {
-    ConversationScope {
-        reach: ConversationReach::All,
-        fence: None,
-    }
 }
 
 /// A conversation and a device, held until the transaction ends.
@@ -214,7 +206,7 @@ fn refused(error: ConversationError) -> Error {
 /// The conversation held, if it is not over.
 async fn lasting(cx: &Cx, txn: &Txn, id: Option<ConversationId>) -> Result<Option<Conversation>> {
     let Some(id) = id else { return Ok(None) };
-    let found = conversation_to_change(&**txn, &everywhere(), id).await?;
+    let found = conversation_to_change(&**txn, &ConversationScope::EVERYTHING, id).await?;
     Ok(found.filter(|it| it.state_at(cx.now()) != ConversationState::Ended))
 }
 
@@ -442,34 +434,15 @@ async fn raise(
     let group = match device.group_id {
         None => vec![device.clone()],
         Some(group) => {
-            let of_group = DeviceFilter {
-                group: Some(group),
-                ..DeviceFilter::default()
-            };
             let scope = DeviceScope::OwnedBy(device.owner_id);
-            let select = of_group.select(&**txn, scope, cx.now());
-            let page = Page::first(HEARD_BY);
-            devices_page(&**txn, select, DeviceOrder::default(), &page)
-                .await?
-                .rows
+            devices_of_group(&**txn, scope, group, HEARD_BY).await?
         }
     };
-    let (offline, online): (Vec<&Device>, Vec<&Device>) = group
-        .iter()
-        .partition(|it| it.status_at(cx.now()) == DeviceStatus::Offline);
-    let ids = |devices: Vec<&Device>| devices.iter().map(|it| it.id).collect::<Vec<_>>();
-    let command = DeviceCommand {
-        id: cx.id(),
-        order: Order {
-            command: "emergency".to_owned(),
-            payload,
-        },
-        hub: None,
-        group: device.group_id,
-        devices: ids(online),
-        offline: ids(offline),
-        sent_at: cx.now(),
+    let order = Order {
+        command: "emergency".to_owned(),
+        payload,
     };
+    let command = DeviceCommand::broadcast(cx.id(), order, device.group_id, &group, cx.now());
     send(cx, txn, &command, device.owner_id).await
 }
 

@@ -18,7 +18,10 @@ pub use duty::{Activate, Activation, DutyPlace, activate, resolve};
 pub use knowledge::{DocumentAdd, document_add, document_remove};
 pub use ship::ship;
 
-use domain::persona::{PersonaDefinition, check_slug};
+use domain::persona::{
+    KnowledgeDocument, KnowledgeDocumentId, PersonaDefinition, PersonaVersion, PersonaVersionId,
+    check_slug,
+};
 use persistence::{
     persona::{Named, definition_named},
     scope::DefinitionScope,
@@ -33,6 +36,28 @@ pub async fn definition(cx: &Cx, name: &Named) -> Result<Option<PersonaDefinitio
         Ok(definition_named(cx.reader(), scope, name).await?)
     } else {
         Ok(None)
+    }
+}
+
+/// The versions with these ids; for administrators, and for others nothing.
+pub async fn versions_by_ids(cx: &Cx, ids: &[PersonaVersionId]) -> Result<Vec<PersonaVersion>> {
+    if cx.viewer.is_admin() {
+        Ok(persistence::persona::versions_by_ids(cx.reader(), ids).await?)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// The knowledge documents with these ids, without content; for administrators, and for others
+/// nothing.
+pub async fn documents_by_ids(
+    cx: &Cx,
+    ids: &[KnowledgeDocumentId],
+) -> Result<Vec<KnowledgeDocument>> {
+    if cx.viewer.is_admin() {
+        Ok(persistence::persona::documents_by_ids(cx.reader(), ids).await?)
+    } else {
+        Ok(Vec::new())
     }
 }
 

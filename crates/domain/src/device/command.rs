@@ -84,6 +84,29 @@ struct Kept {
 }
 
 impl DeviceCommand {
+    /// A broadcast to those of the devices that are not offline.
+    pub fn broadcast(
+        id: EventId,
+        order: Order,
+        group: Option<DeviceGroupId>,
+        devices: &[Device],
+        now: DateTime<Utc>,
+    ) -> Self {
+        let (offline, online): (Vec<&Device>, Vec<&Device>) = devices
+            .iter()
+            .partition(|it| it.status_at(now) == DeviceStatus::Offline);
+        let ids = |devices: Vec<&Device>| devices.iter().map(|it| it.id).collect();
+        Self {
+            id,
+            order,
+            hub: None,
+            group,
+            devices: ids(online),
+            offline: ids(offline),
+            sent_at: now,
+        }
+    }
+
     /// As the event that keeps it; whom it concerns besides is to be said with struct update.
     pub fn event(&self) -> Event {
         let Self {

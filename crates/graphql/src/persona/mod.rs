@@ -141,20 +141,12 @@ by_key!(InForce => PersonaVersion, |it: &PersonaVersion| InForce(it.row.definiti
 });
 
 by_key!(PersonaVersionId => PersonaVersion, |it: &PersonaVersion| it.row.id, async |loaders, ids| {
-    let found = if loaders.cx.viewer.is_admin() {
-        rows::versions_by_ids(loaders.cx.reader(), ids).await?
-    } else {
-        Vec::new()
-    };
+    let found = app::persona::versions_by_ids(&loaders.cx, ids).await?;
     found.into_iter().map(PersonaVersion::from)
 });
 
 by_key!(KnowledgeDocumentId => KnowledgeDocument, |it: &KnowledgeDocument| it.row.id, async |loaders, ids| {
-    let found = if loaders.cx.viewer.is_admin() {
-        rows::documents_by_ids(loaders.cx.reader(), ids).await?
-    } else {
-        Vec::new()
-    };
+    let found = app::persona::documents_by_ids(&loaders.cx, ids).await?;
     found.into_iter().map(KnowledgeDocument::from)
 });
 

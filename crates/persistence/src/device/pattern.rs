@@ -89,10 +89,7 @@ impl PatternFilter {
             confidence_at_least,
             event_type,
         } = self;
-        let mut condition = Condition::all();
-        if !scope.is_everything() {
-            condition = condition.add(Column::EntityId.in_subquery(scope.ids(db)));
-        }
+        let condition = Condition::all().add(scope.covers(db, Column::EntityId));
         let conditions = [
             kinds
                 .as_ref()

@@ -1,27 +1,23 @@
-//! Tables of persona: definitions, their versions and pictures, emergencies, what personas know.
+//! Tables of persona definitions: themselves, their versions and pictures.
 
 use domain::{
-    conversation::ConversationId,
-    device::DeviceId,
     identity::UserId,
     persona::{
-        AdaptationMode, BehaviorConfig, KnowledgeChunk, KnowledgeChunkId, KnowledgeDocument,
-        KnowledgeDocumentId, PersonaDefinition, PersonaDefinitionId, PersonaEmergency,
-        PersonaEmergencyId, PersonaPortrait, PersonaPortraitId, PersonaSnapshot, PersonaVersion,
-        PersonaVersionId, VoiceConfig,
+        AdaptationMode, BehaviorConfig, PersonaDefinition, PersonaDefinitionId, PersonaPortrait,
+        PersonaPortraitId, PersonaSnapshot, PersonaVersion, PersonaVersionId, VoiceConfig,
     },
     values::Json,
 };
 use sea_orm::{
-    Condition, QueryOrder, QuerySelect, Select,
+    Condition, QuerySelect, Select,
     entity::prelude::*,
     sea_query::{ExprTrait, LockType, OnConflict},
 };
 
 use crate::{
-    Result, engine,
+    Result, Rows, engine,
     page::{self, Children, Page, Slice},
-    scope::{DefinitionScope, EmergencyScope},
+    scope::DefinitionScope,
 };
 
 /// Table `persona_definitions`.
@@ -118,92 +114,6 @@ mirror!(persona_portraits => PersonaPortrait {
     id, definition_id, image, width, height, created_at, updated_at
 });
 table!(persona_portraits => PersonaPortrait);
-
-/// Table `persona_emergencies`.
-pub mod persona_emergencies {
-    use super::*;
-
-    /// A row.
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "persona_emergencies")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub id: PersonaEmergencyId,
-        pub user_id: UserId,
-        pub device_id: Option<DeviceId>,
-        pub conversation_id: Option<ConversationId>,
-        pub definition_id: Option<PersonaDefinitionId>,
-        pub priority: i32,
-        pub device_previous_id: Option<PersonaDefinitionId>,
-        pub conversation_previous_id: Option<PersonaDefinitionId>,
-        pub started_at: DateTimeUtc,
-        pub resolved_at: Option<DateTimeUtc>,
-        pub created_at: DateTimeUtc,
-        pub updated_at: DateTimeUtc,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-mirror!(persona_emergencies => PersonaEmergency {
-    id, user_id, device_id, conversation_id, definition_id, priority, device_previous_id, conversation_previous_id, started_at, resolved_at, created_at, updated_at
-});
-table!(persona_emergencies => PersonaEmergency);
-
-/// Table `knowledge_documents`.
-pub mod knowledge_documents {
-    use super::*;
-
-    /// A row.
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "knowledge_documents")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub id: KnowledgeDocumentId,
-        pub definition_id: Option<PersonaDefinitionId>,
-        pub title: String,
-        pub content: String,
-        pub created_by: Option<UserId>,
-        pub created_at: DateTimeUtc,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-mirror!(knowledge_documents => KnowledgeDocument {
-    id, definition_id, title, content, created_by, created_at
-});
-table!(knowledge_documents => KnowledgeDocument);
-
-/// Table `knowledge_chunks`, but for the embedding, which is recall's.
-pub mod knowledge_chunks {
-    use super::*;
-
-    /// A row.
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "knowledge_chunks")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub id: KnowledgeChunkId,
-        pub document_id: KnowledgeDocumentId,
-        pub position: i32,
-        pub content: String,
-        pub created_at: DateTimeUtc,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-mirror!(knowledge_chunks => KnowledgeChunk { id, document_id, position, content, created_at });
 
 /// Which definitions; whatever is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -304,7 +214,7 @@ pub async fn definitions_by_ids(
     let rows = scope
         .definitions()
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(PersonaDefinition::from).collect())
 }
@@ -419,7 +329,7 @@ pub async fn versions_in_force(
             definitions.iter().copied(),
         ))
         .filter(in_force)
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(PersonaVersion::from).collect())
 }
@@ -432,7 +342,7 @@ pub async fn versions_by_ids(
     let id = (persona_versions::Entity, persona_versions::Column::Id);
     let rows = persona_versions::Entity::find()
         .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
+        .rows(db)
         .await?;
     Ok(rows.into_iter().map(PersonaVersion::from).collect())
 }
@@ -479,233 +389,4 @@ pub async fn portrait_set(db: &impl ConnectionTrait, it: PersonaPortrait) -> Res
         .exec_without_returning(db)
         .await?;
     Ok(())
-}
-
-/// The emergencies that go on on this device or in this conversation. Who asks holds both.
-pub async fn open_emergencies(
-    db: &impl ConnectionTrait,
-    device: Option<DeviceId>,
-    conversation: Option<ConversationId>,
-) -> Result<Vec<PersonaEmergency>> {
-    use persona_emergencies::Column;
-    let there = [
-        device.map(|it| Column::DeviceId.eq(it)),
-        conversation.map(|it| Column::ConversationId.eq(it)),
-    ];
-    let there = there
-        .into_iter()
-        .flatten()
-        .fold(Condition::any(), Condition::add);
-    if there.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = persona_emergencies::Entity::find()
-        .filter(Column::ResolvedAt.is_null())
-        .filter(there)
-        .order_by_asc(Column::StartedAt)
-        .order_by_asc(Column::Id)
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(PersonaEmergency::from).collect())
-}
-
-/// Those of the ids that are in scope; one statement with constant text.
-pub async fn emergencies_by_ids(
-    db: &impl ConnectionTrait,
-    scope: EmergencyScope,
-    ids: &[PersonaEmergencyId],
-) -> Result<Vec<PersonaEmergency>> {
-    let id = (persona_emergencies::Entity, persona_emergencies::Column::Id);
-    let rows = scope
-        .emergencies()
-        .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(PersonaEmergency::from).collect())
-}
-
-/// The emergency in scope, held until the transaction ends.
-pub async fn emergency_to_change(
-    db: &impl ConnectionTrait,
-    scope: EmergencyScope,
-    id: PersonaEmergencyId,
-) -> Result<Option<PersonaEmergency>> {
-    let row = scope
-        .emergencies()
-        .filter(persona_emergencies::Column::Id.eq(id))
-        .lock(LockType::NoKeyUpdate)
-        .one(db)
-        .await?;
-    Ok(row.map(PersonaEmergency::from))
-}
-
-/// Which emergencies; whatever is given must hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EmergencyFilter {
-    /// Those that go on, or those that are over.
-    pub is_open: Option<bool>,
-    /// On this device.
-    pub device: Option<DeviceId>,
-    /// In this conversation.
-    pub conversation: Option<ConversationId>,
-}
-
-impl EmergencyFilter {
-    /// The emergencies in scope that it lets through.
-    pub fn select(self, scope: EmergencyScope) -> Select<persona_emergencies::Entity> {
-        use persona_emergencies::Column;
-        let Self {
-            is_open,
-            device,
-            conversation,
-        } = self;
-        let conditions = [
-            is_open.map(|it| {
-                if it {
-                    Column::ResolvedAt.is_null()
-                } else {
-                    Column::ResolvedAt.is_not_null()
-                }
-            }),
-            device.map(|it| Column::DeviceId.eq(it)),
-            conversation.map(|it| Column::ConversationId.eq(it)),
-        ];
-        let condition = conditions
-            .into_iter()
-            .flatten()
-            .fold(Condition::all(), Condition::add);
-        scope.emergencies().filter(condition)
-    }
-}
-
-/// One page of emergencies, the newest first.
-pub async fn emergencies_page(
-    db: &impl ConnectionTrait,
-    select: Select<persona_emergencies::Entity>,
-    page: &Page,
-) -> Result<Slice<PersonaEmergency>> {
-    use persona_emergencies::Column;
-    let place = (Column::StartedAt, Column::Id);
-    let slice = page::fetch(db, select, place, true, page).await?;
-    Ok(slice.map(PersonaEmergency::from))
-}
-
-/// Documents without their content, which is most of a row.
-fn slim_documents() -> Select<knowledge_documents::Entity> {
-    use knowledge_documents::Column;
-    knowledge_documents::Entity::find()
-        .select_only()
-        .columns([
-            Column::Id,
-            Column::DefinitionId,
-            Column::Title,
-            Column::CreatedBy,
-            Column::CreatedAt,
-        ])
-        .column_as(Expr::cust("''"), "content")
-}
-
-/// The content of these documents. Only administrators may ask; `app` sees to that.
-pub async fn contents_of(
-    db: &impl ConnectionTrait,
-    documents: &[KnowledgeDocumentId],
-) -> Result<Vec<(KnowledgeDocumentId, String)>> {
-    use knowledge_documents::{Column, Entity};
-    let rows = Entity::find()
-        .select_only()
-        .columns([Column::Id, Column::Content])
-        .filter(engine::one_of(
-            db,
-            (Entity, Column::Id),
-            documents.iter().copied(),
-        ))
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows)
-}
-
-/// The documents of each definition, without content, by when they were added. Only
-/// administrators may ask; `app` sees to that.
-pub fn documents_under() -> Children<knowledge_documents::Entity> {
-    use knowledge_documents::Column;
-    Children {
-        select: slim_documents(),
-        parent: Column::DefinitionId,
-        key: Column::CreatedAt,
-        id: Column::Id,
-        descending: false,
-    }
-}
-
-/// The documents that every persona knows, without content.
-pub fn global_documents() -> Select<knowledge_documents::Entity> {
-    slim_documents().filter(knowledge_documents::Column::DefinitionId.is_null())
-}
-
-/// One page of documents, by when they were added.
-pub async fn documents_page(
-    db: &impl ConnectionTrait,
-    select: Select<knowledge_documents::Entity>,
-    page: &Page,
-) -> Result<Slice<KnowledgeDocument>> {
-    use knowledge_documents::Column;
-    let place = (Column::CreatedAt, Column::Id);
-    let slice = page::fetch(db, select, place, false, page).await?;
-    Ok(slice.map(KnowledgeDocument::from))
-}
-
-/// The documents with these ids, without content. Only administrators may ask; `app` sees to
-/// that.
-pub async fn documents_by_ids(
-    db: &impl ConnectionTrait,
-    ids: &[KnowledgeDocumentId],
-) -> Result<Vec<KnowledgeDocument>> {
-    let id = (knowledge_documents::Entity, knowledge_documents::Column::Id);
-    let rows = slim_documents()
-        .filter(engine::one_of(db, id, ids.iter().copied()))
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(KnowledgeDocument::from).collect())
-}
-
-/// Adds the parts of a document.
-pub async fn chunks_add(db: &impl ConnectionTrait, chunks: Vec<KnowledgeChunk>) -> Result<()> {
-    // Five values a row: far below what a statement may bind.
-    for some in chunks.chunks(500) {
-        let rows = some
-            .iter()
-            .cloned()
-            .map(knowledge_chunks::ActiveModel::from);
-        knowledge_chunks::Entity::insert_many(rows)
-            .exec_without_returning(db)
-            .await?;
-    }
-    Ok(())
-}
-
-/// The parts of these documents, in order.
-pub async fn chunks_of(
-    db: &impl ConnectionTrait,
-    documents: &[KnowledgeDocumentId],
-) -> Result<Vec<KnowledgeChunk>> {
-    use knowledge_chunks::{Column, Entity};
-    let rows = Entity::find()
-        .filter(engine::one_of(
-            db,
-            (Entity, Column::DocumentId),
-            documents.iter().copied(),
-        ))
-        .order_by_asc(Column::Position)
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(KnowledgeChunk::from).collect())
-}
-
-/// Removes a document with its parts: false when there was none.
-pub async fn document_remove(db: &impl ConnectionTrait, id: KnowledgeDocumentId) -> Result<bool> {
-    let removed = knowledge_documents::Entity::delete_by_id(id)
-        .exec(db)
-        .await?;
-    Ok(removed.rows_affected == 1)
 }
