@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::RangeInclusive};
 mod turn;
 mod weigh;
 
-use weigh::{Draft, Weight, is_ordinal, weigh};
+use weigh::{Draft, Weight, is_ordinal, join, weigh};
 
 use super::{
     Dna, DnaError, Evidence, EvidenceSource, OriginTheme, Predisposition,
@@ -13,6 +13,7 @@ use super::{
     lexicon::{Cue, Lexicon, Theme, lexicon},
     narrative::Narrative,
     reading::{Beside, Holder, Reading, Telling, Word},
+    wording::{Leaning, Mark, features, wording},
 };
 
 /// How long a story may be, in characters after trimming.
@@ -21,6 +22,13 @@ pub const STORY_LENGTH: RangeInclusive<usize> = 20..=20_000;
 /// Hits of one theme that count: later ones would add next to nothing, at 1/k each, and
 /// would make the evidence as long as the story.
 const MAX_HITS: u32 = 20;
+
+/// How far a sentence moves a trait for each point of probability by which its wording says
+/// one end rather than the other; at most by 1.
+const POINTS_OF_WORDING: f64 = 1.6;
+
+/// A sentence whose wording moves less says nothing of a trait.
+const LEAST_OF_WORDING: f64 = 0.02;
 
 /// What a story predisposes to, and why.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +52,10 @@ pub struct Extraction {
 /// An aversion ("hates sloppy work") turns what follows it. What the entity does itself outweighs
 /// circumstances that would move the same trait the other way, and what is said outright of it as
 /// it is ("she is never on time", "but he was no group person") outweighs what was told of the
-/// past; points of a trait that add up to next to nothing are dropped.
+/// past. Beside the cues stands the wording (`wording.rs`): what the words of each sentence say
+/// together, learned from labelled sentences. It adds evidence where the cues say nothing and
+/// outweighs them where it is sure of the contrary; points of a trait that add up to next to
+/// nothing, or pull both ways nearly alike, are dropped.
 /// A single word of a place or a trade counts only where somebody does something about it or
 /// a second cue of its theme backs it; what was met in passing ("tried it once") or shrugged
 /// off does not. A trait is 0.5 plus its points, clamped. Offsets of quotes are characters of `story` as given.
@@ -65,7 +76,12 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
     };
 
     let (mut drafts, mut found) = draft(story, &hits, &reading, lexicon);
+    weigh(&mut drafts);
+    join(&mut drafts, of_wording(story, &hits, &reading, lexicon));
     for draft in &drafts {
+        if !found.iter().any(|it| it.theme == draft.theme) {
+            found.push(Found::of(draft.theme));
+        }
         // An ordinal's points are votes: no measure of how much was shaped.
         if !is_ordinal(draft.evidence.of)
             && let Some(it) = found.iter_mut().find(|it| it.theme == draft.theme)
@@ -73,7 +89,6 @@ pub fn extract(story: &str, name: Option<&str>) -> Result<Extraction, DnaError> 
             it.weight += draft.evidence.points.abs();
         }
     }
-    weigh(&mut drafts);
     found.retain(|it| drafts.iter().any(|draft| draft.theme == it.theme));
     let mut evidence: Vec<_> = drafts.into_iter().map(|it| it.evidence).collect();
     // Stable: of two as strong the one told first.
@@ -173,11 +188,94 @@ fn draft(
     (drafts, found)
 }
 
+/// What the wording of each sentence says, as reasons of the theme of conduct that says the same.
+fn of_wording(story: &str, hits: &[Hit], reading: &Reading, lexicon: &Lexicon) -> Vec<Draft> {
+    if !reading.of_a_life {
+        return Vec::new();
+    }
+    let marks = marks(hits, reading, lexicon);
+    let mut drafts = Vec::new();
+    for sentence in reading.sentences() {
+        if reading.telling(sentence.start) != Telling::Life {
+            continue;
+        }
+        for Leaning { which, lean, words } in wording().read(reading, sentence, &marks, lexicon) {
+            let points = rounded((POINTS_OF_WORDING * lean).clamp(-1.0, 1.0));
+            let Some(theme) = lexicon.conduct(which, points > 0.0) else {
+                continue;
+            };
+            if points.abs() < LEAST_OF_WORDING {
+                continue;
+            }
+            let (first, last) = (&reading.words[*words.start()], &reading.words[*words.end()]);
+            drafts.push(Draft {
+                theme,
+                weight: Weight::Conduct,
+                evidence: Evidence {
+                    of: which.into(),
+                    points,
+                    clamped: false,
+                    source: EvidenceSource::Story,
+                    theme: lexicon.themes[theme].label.clone(),
+                    quote: Some(story[first.bytes.start..last.bytes.end].to_owned()),
+                    start: Some(first.start),
+                    end: Some(last.end),
+                    entity: None,
+                    inherited_from: None,
+                },
+            });
+        }
+    }
+    drafts
+}
+
+/// What the cues of a story say, as one more thing its sentences are known by: the theme, whether
+/// of kin, and whether it was told or denied.
+fn marks(hits: &[Hit], reading: &Reading, lexicon: &Lexicon) -> Vec<Mark> {
+    let mark = |hit: &Hit| {
+        let theme = &lexicon.themes[hit.cue.theme].name;
+        let of = if hit.holder == Holder::Kin { "k" } else { "" };
+        let denied = hit.modifier(reading, lexicon).scale < 0.0;
+        let sign = if denied { '-' } else { '+' };
+        Mark {
+            feature: format!("@{theme}{of}{sign}"),
+            words: hit.from..=hit.to,
+        }
+    };
+    hits.iter().map(mark).collect()
+}
+
+/// The features of each sentence of a story: what the wording's weights are learned from.
+pub fn features_of(story: &str, name: Option<&str>) -> Vec<Vec<String>> {
+    let lexicon = lexicon();
+    let reading = Reading::of(story, name, lexicon);
+    let marks = marks(&find_hits(&reading, lexicon), &reading, lexicon);
+    reading
+        .sentences()
+        .map(|it| {
+            features(&reading, it, &marks, lexicon)
+                .into_keys()
+                .collect()
+        })
+        .collect()
+}
+
 struct Found {
     theme: usize,
     holder: Holder,
     averted: bool,
     weight: f64,
+}
+
+impl Found {
+    fn of(theme: usize) -> Self {
+        Self {
+            theme,
+            holder: Holder::Own,
+            averted: false,
+            weight: 0.0,
+        }
+    }
 }
 
 struct Hit<'a> {
@@ -201,11 +299,10 @@ fn find_hits<'a>(reading: &Reading, lexicon: &'a Lexicon) -> Vec<Hit<'a>> {
     for (i, word) in words.iter().enumerate() {
         for cue in lexicon.cues_from(word.numbers) {
             let scenery = lexicon.themes[cue.theme].scenery;
-            let telling = reading.tellings.get(word.sentence as usize);
-            let tells_nothing = match telling {
-                Some(Telling::Listing) => true,
-                Some(Telling::Particulars) => scenery || lexicon.themes[cue.theme].conduct,
-                Some(Telling::Life) | None => false,
+            let tells_nothing = match reading.telling(i) {
+                Telling::Listing => true,
+                Telling::Particulars => scenery || lexicon.themes[cue.theme].conduct,
+                Telling::Life => false,
             };
             if tells_nothing {
                 continue;

@@ -456,6 +456,23 @@ impl Lexicon {
             && !self.irregular.contains_key(word)
     }
 
+    /// Whether a lower-case word denies what follows.
+    pub(super) fn negates(&self, word: &str) -> bool {
+        word.ends_with("n't") || self.modifiers.negations.contains(word)
+    }
+
+    /// The theme of conduct that says this of a trait: of its high end or its low end.
+    pub(super) fn conduct(&self, which: Trait, high: bool) -> Option<usize> {
+        let of = Predisposition::from(which);
+        self.themes.iter().position(|it| {
+            let main = it
+                .points
+                .iter()
+                .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+            it.conduct && main.is_some_and(|it| it.0 == of && (it.1 > 0.0) == high)
+        })
+    }
+
     /// A number for a word of a cue: of its stem, or of the very form when it begins with `=`.
     fn intern(&mut self, word: &str) -> u32 {
         let key = match word.strip_prefix('=') {

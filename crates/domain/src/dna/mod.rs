@@ -9,6 +9,7 @@
 //! | [`inherit`](inherit()) | DNA of a descendant |
 //! | [`express`] | what DNA does: mood, confidence, weariness, conduct, speech about time |
 //! | [`compare`] | likeness, comparison, editing by hand |
+//! | `wording` | what the words of a sentence say together, learned from labelled sentences |
 //! | [`voice`] | the voice that fits |
 //!
 //! Pure: no identifier is made here, no clock is read, and the only randomness is the
@@ -25,11 +26,12 @@ pub mod llm;
 mod narrative;
 mod reading;
 pub mod voice;
+mod wording;
 
 pub use compare::{DnaAdjustment, TraitComparison, adjust, compare, similarity};
 pub use entity::*;
 pub use evidence::{Evidence, EvidenceSource, OriginTheme};
-pub use extract::{Extraction, STORY_LENGTH, extract};
+pub use extract::{Extraction, STORY_LENGTH, extract, features_of};
 pub use inherit::{Inherited, Parent, inherit};
 pub use llm::{DnaWarning, DnaWarningCode};
 

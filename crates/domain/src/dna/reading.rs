@@ -9,6 +9,8 @@ mod others;
 mod statements;
 mod words;
 
+use std::ops::Range;
+
 pub(super) use listing::Telling;
 use statements::disownings;
 use words::split;
@@ -44,7 +46,7 @@ pub(super) struct Word {
     /// Lower-case, typographic apostrophes made plain, without a possessive ending.
     pub text: String,
     /// As told, in bytes of the story.
-    pub bytes: std::ops::Range<usize>,
+    pub bytes: Range<usize>,
     /// Where it begins and ends, in characters.
     pub start: u32,
     pub end: u32,
@@ -74,6 +76,8 @@ pub(super) struct Reading {
     pub of_its_course: bool,
     /// Whether the entity is a man or a woman, where its own words say so.
     pub gender: Option<Gender>,
+    /// The words of the entity's name.
+    name: Vec<String>,
 }
 
 const PREPOSITIONS: &[&str] = &[
@@ -140,14 +144,42 @@ impl Reading {
                 word.numbers = [None, None];
             }
         }
+        let gender = reader.gender;
         Self {
             words,
             tellings,
             disownings,
             of_a_life,
             of_its_course,
-            gender: reader.gender,
+            gender,
+            name,
         }
+    }
+}
+
+impl Reading {
+    /// The words of each sentence.
+    pub fn sentences(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let mut from = 0;
+        self.words
+            .chunk_by(|a, b| a.sentence == b.sentence)
+            .map(move |words| {
+                let sentence = from..from + words.len();
+                from = sentence.end;
+                sentence
+            })
+    }
+
+    /// Whether a word is of the entity's name.
+    pub fn is_named(&self, word: &Word) -> bool {
+        word.capital && self.name.contains(&word.text)
+    }
+
+    /// What the sentence of this word tells.
+    pub fn telling(&self, word: usize) -> Telling {
+        let sentence = self.words.get(word).map(|it| it.sentence as usize);
+        let telling = sentence.and_then(|it| self.tellings.get(it));
+        telling.copied().unwrap_or(Telling::Life)
     }
 }
 
@@ -373,12 +405,7 @@ impl Reader<'_> {
     }
 
     /// Gives each word of a clause its holder; answers who was last told of.
-    fn read_clause(
-        &self,
-        words: &mut [Word],
-        clause: std::ops::Range<usize>,
-        last: Mention,
-    ) -> Mention {
+    fn read_clause(&self, words: &mut [Word], clause: Range<usize>, last: Mention) -> Mention {
         let begin = clause.start;
         let first = words[begin].text.as_str();
         let mut subject = last;

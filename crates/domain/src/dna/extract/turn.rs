@@ -68,7 +68,7 @@ impl Hit<'_> {
             }
             // "can't stand ...": an aversion which the cue knows of.
             let known = j + 1 == self.from && modifiers.bearing.contains(&words[self.from].text);
-            if is_negation(text, lexicon) && !known && !is_undone(words, j, lexicon) {
+            if lexicon.negates(text) && !known && !is_undone(words, j, lexicon) {
                 // The nearest decides: "tips nothing and has never helped anyone".
                 negated |= from.is_none();
                 from.get_or_insert(j);
@@ -89,10 +89,10 @@ impl Hit<'_> {
         let denying = self
             .words
             .iter()
-            .any(|&it| is_negation(&words[it].text, lexicon));
+            .any(|&it| lexicon.negates(&words[it].text));
         for j in between {
             let text = words[j].text.as_str();
-            if is_negation(text, lexicon) && !is_undone(words, j, lexicon) {
+            if lexicon.negates(text) && !is_undone(words, j, lexicon) {
                 // "gives nothing and never helped": a denial in the cue is only confirmed.
                 negated ^= !denying;
             } else if modifiers.intensifiers.contains(text) && !scaled {
@@ -166,7 +166,7 @@ impl Hit<'_> {
         let modifiers = &lexicon.modifiers;
         let averse = |j: usize| {
             let next = words.get(j + 1).map_or("", |it| it.text.as_str());
-            let unbearable = is_negation(&words[j].text, lexicon)
+            let unbearable = lexicon.negates(&words[j].text)
                 && modifiers.bearing.contains(next)
                 && !self.words.contains(&(j + 1));
             modifiers.averse.contains(&words[j].text) || unbearable
@@ -193,7 +193,7 @@ impl Hit<'_> {
     fn is_denied_afterwards(&self, words: &[Word], lexicon: &Lexicon) -> bool {
         let clause = words[self.to].clause;
         let begins = self.from < 2 || words[self.from - 2].clause != clause;
-        let denying = |i: usize| is_negation(&words[i].text, lexicon);
+        let denying = |i: usize| lexicon.negates(&words[i].text);
         let after = || {
             (self.to + 1..words.len().min(self.to + 6)).take_while(|&i| words[i].clause == clause)
         };
@@ -212,10 +212,6 @@ impl Hit<'_> {
             .take_while(|it| it.sentence == words[self.to].sentence)
             .any(|it| lexicon.modifiers.scorned.contains(&it.text))
     }
-}
-
-fn is_negation(word: &str, lexicon: &Lexicon) -> bool {
-    word.ends_with("n't") || lexicon.modifiers.negations.contains(word)
 }
 
 /// "not only", "never failed to": no negation of what follows.

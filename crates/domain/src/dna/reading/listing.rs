@@ -125,15 +125,17 @@ impl Reader<'_> {
         if matches!(word, "born" | "named" | "called" | "made" | "located") {
             return false;
         }
-        let happened = self.lexicon.is_irregular_past(word)
+        let before = i.checked_sub(1).map_or("", |it| sentence[it].text.as_str());
+        // "has had the same breakfast since".
+        let lasting = word == "had" && matches!(before, "has" | "have");
+        let happened = lasting
+            || self.lexicon.is_irregular_past(word)
             || PAST.contains(&word)
             || word.ends_with("n't")
             || word == "never"
             || (word.len() > 4 && (word.ends_with("ed") || word.ends_with("ing")));
         // "is painted white", "a building": what it is like.
-        let described = i
-            .checked_sub(1)
-            .is_some_and(|it| matches!(sentence[it].text.as_str(), "is" | "are" | "a" | "the"));
+        let described = matches!(before, "is" | "are" | "a" | "the");
         happened && !described
     }
 }
