@@ -19,8 +19,8 @@ use super::{
 /// How long a story may be, in characters after trimming.
 pub const STORY_LENGTH: RangeInclusive<usize> = 20..=20_000;
 
-/// Hits of one theme that count: later ones would add next to nothing, at 1/k each, and
-/// would make the evidence as long as the story.
+/// Hits of one theme that count, and sentences whose wording counts for one trait: more would
+/// add next to nothing, and would make the evidence as long as the story.
 const MAX_HITS: u32 = 20;
 
 /// How far a sentence moves a trait for each point of probability by which its wording says
@@ -226,7 +226,20 @@ fn of_wording(story: &str, hits: &[Hit], reading: &Reading, lexicon: &Lexicon) -
             });
         }
     }
+    strongest(&mut drafts);
     drafts
+}
+
+/// Keeps the strongest [`MAX_HITS`] reasons of each trait, in the order of the story.
+fn strongest(drafts: &mut Vec<Draft>) {
+    drafts.sort_by(|a, b| b.evidence.points.abs().total_cmp(&a.evidence.points.abs()));
+    let mut counts: HashMap<Predisposition, u32> = HashMap::new();
+    drafts.retain(|it| {
+        let count = counts.entry(it.evidence.of).or_default();
+        *count += 1;
+        *count <= MAX_HITS
+    });
+    drafts.sort_by_key(|it| it.evidence.start);
 }
 
 /// What the cues of a story say, as one more thing its sentences are known by: the theme, whether

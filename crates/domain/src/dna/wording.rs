@@ -126,8 +126,11 @@ impl Wording {
             }
         }
         let leaning = |(number, &which): (usize, &Trait)| {
-            let (high, low) = (sums[number].exp(), sums[number + TRAITS].exp());
-            let lean = (high - low) / (1.0 + high + low);
+            let (high, low) = (sums[number], sums[number + TRAITS]);
+            // Less the greatest, so that no sum is too great for an exponential.
+            let most = high.max(low).max(0.0);
+            let [high, low, none] = [high, low, 0.0].map(|it| (it - most).exp());
+            let lean = (high - low) / (high + low + none);
             let words = told_by(&said, number, lean > 0.0)?;
             Some(Leaning { which, lean, words })
         };

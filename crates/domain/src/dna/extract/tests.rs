@@ -179,7 +179,15 @@ fn the_length_of_a_story_is_bounded() {
         Err(DnaError::StoryTooLong { characters: 20_001 })
     );
     assert!(extract(&"ä".repeat(20_000), None).is_ok());
-    assert!(extract(&"She was tired. ".repeat(1_333), None).is_ok());
+    for sentence in ["She was tired. ", "Losing is terrible for her. "] {
+        let whole = sentence.repeat(20_000 / sentence.len());
+        let it = extract(&whole, Some("Ada")).unwrap();
+        assert!(
+            !it.evidence.is_empty() && it.evidence.len() < 400,
+            "{}",
+            it.evidence.len()
+        );
+    }
     assert!(extract(&format!("{}\0\0 tired mother", "\u{202e}".repeat(30)), None).is_ok());
 }
 

@@ -145,3 +145,23 @@ fn a_text_of_nobodys_life_is_not_read() {
     );
     assert_eq!(it.unwrap().evidence, []);
 }
+
+/// Thousands of words that all say something, in one sentence.
+#[test]
+fn a_sentence_without_end_has_finite_points() {
+    let words = wording()
+        .features
+        .keys()
+        .filter(|it| it.chars().all(char::is_alphabetic));
+    let mut told = "Ada grew up in Lima with two brothers and".to_owned();
+    for word in words {
+        if told.len() + word.len() < 20_000 {
+            told = told + " " + word;
+        }
+    }
+    let it = extract(&told, Some("Ada")).unwrap();
+    assert!(it.evidence.iter().all(|it| it.points.is_finite()));
+    for (which, value) in it.dna.traits() {
+        assert!((0.0..=1.0).contains(&value), "{which} {value}");
+    }
+}
